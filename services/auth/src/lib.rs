@@ -1,0 +1,1 @@
+//! Boutique auth service.

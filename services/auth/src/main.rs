@@ -1,0 +1,3 @@
+//! Boutique auth binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Boutique expiration service.

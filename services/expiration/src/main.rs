@@ -1,0 +1,3 @@
+//! Boutique expiration binary.
+
+fn main() {}

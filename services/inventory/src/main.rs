@@ -1,0 +1,3 @@
+//! Boutique inventory binary.
+
+fn main() {}

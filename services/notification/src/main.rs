@@ -1,0 +1,3 @@
+//! Boutique notification binary.
+
+fn main() {}

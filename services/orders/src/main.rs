@@ -1,0 +1,3 @@
+//! Boutique orders binary.
+
+fn main() {}

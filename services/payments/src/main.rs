@@ -1,0 +1,3 @@
+//! Boutique payments binary.
+
+fn main() {}

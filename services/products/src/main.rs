@@ -1,0 +1,3 @@
+//! Boutique products binary.
+
+fn main() {}
