@@ -1,0 +1,172 @@
+//! The headers of every record: `CloudEvents` in binary mode, the W3C trace,
+//! and the three names by which plain consumers route.
+
+use std::{borrow::Cow, fmt::Display, str::FromStr};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+use crate::{
+    events::{Event, EventType},
+    trace::{TraceContext, TraceId},
+};
+
+/// Id of the event, for deduplication.
+pub const CE_ID: &str = "ce_id";
+/// `boutique.<topic>.<event>`.
+pub const CE_TYPE: &str = "ce_type";
+/// `/boutique/<service>`.
+pub const CE_SOURCE: &str = "ce_source";
+/// When it happened, by the producer's database.
+pub const CE_TIME: &str = "ce_time";
+/// Id of the aggregate.
+pub const CE_SUBJECT: &str = "ce_subject";
+/// Always `1.0`.
+pub const CE_SPECVERSION: &str = "ce_specversion";
+/// Always `application/json`.
+pub const CONTENT_TYPE: &str = "content-type";
+/// The W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+/// The event's name, such as `OrderCreated`.
+pub const TYPE: &str = "type";
+/// The trace id alone, as in the body.
+pub const TRACE_ID: &str = "traceId";
+/// The record's key.
+pub const CORRELATION_ID: &str = "correlationId";
+
+const SPECVERSION: &str = "1.0";
+const JSON: &str = "application/json";
+
+/// What the headers of a record say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// `UUIDv7` of the event; the same on every delivery of it.
+    pub id: Uuid,
+    /// Which event the body is.
+    pub event_type: EventType,
+    /// `/boutique/<service>`.
+    pub source: String,
+    /// When it happened, by the producer's database.
+    pub time: DateTime<Utc>,
+    /// Id of the aggregate.
+    pub subject: String,
+    /// The step that published it.
+    pub trace: TraceContext,
+    /// The record's key.
+    pub correlation_id: String,
+}
+
+/// Why headers are no envelope. Names the header, never repeats its value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// A header that every record carries is absent.
+    #[error("missing header `{header}`")]
+    Missing {
+        /// Its name.
+        header: &'static str,
+    },
+    /// A header that cannot be read.
+    #[error("header `{header}`: {problem}")]
+    Invalid {
+        /// Its name.
+        header: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A type that came after this program was built: to be skipped.
+    #[error("header `{TYPE}`: unknown event type")]
+    UnknownType,
+}
+
+impl Envelope {
+    /// The envelope of an event that `service` publishes.
+    pub fn new(
+        event: &Event,
+        service: &str,
+        id: Uuid,
+        time: DateTime<Utc>,
+        trace: TraceContext,
+    ) -> Self {
+        let key = event.key();
+        Self {
+            id,
+            event_type: event.event_type(),
+            source: format!("/boutique/{service}"),
+            time,
+            subject: key.clone(),
+            trace,
+            correlation_id: key,
+        }
+    }
+
+    /// Every header with its value.
+    pub fn headers(&self) -> [(&'static str, Cow<'_, str>); 11] {
+        [
+            (CE_ID, self.id.to_string().into()),
+            (CE_TYPE, ce_type(self.event_type).into()),
+            (CE_SOURCE, self.source.as_str().into()),
+            (
+                CE_TIME,
+                self.time
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
+                    .into(),
+            ),
+            (CE_SUBJECT, self.subject.as_str().into()),
+            (CE_SPECVERSION, SPECVERSION.into()),
+            (CONTENT_TYPE, JSON.into()),
+            (TRACEPARENT, self.trace.to_string().into()),
+            (TYPE, self.event_type.name().into()),
+            (TRACE_ID, self.trace.trace_id.to_string().into()),
+            (CORRELATION_ID, self.correlation_id.as_str().into()),
+        ]
+    }
+
+    /// Reads the headers of a record; `lookup` gives a header's bytes by its
+    /// name. The type is looked at first, so that a record of a type not known
+    /// here is [`EnvelopeError::UnknownType`] whatever its other headers say.
+    pub fn parse<'a>(lookup: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, EnvelopeError> {
+        let text = |header| {
+            let bytes = lookup(header).ok_or(EnvelopeError::Missing { header })?;
+            str::from_utf8(bytes).map_err(|_| invalid(header, "must be UTF-8"))
+        };
+        let event_type = EventType::from_name(text(TYPE)?).ok_or(EnvelopeError::UnknownType)?;
+        let constant = |header, expected: &str| match text(header)? {
+            value if value == expected => Ok(()),
+            _ => Err(invalid(header, format!("must be `{expected}`"))),
+        };
+        constant(CE_SPECVERSION, SPECVERSION)?;
+        constant(CONTENT_TYPE, JSON)?;
+        constant(CE_TYPE, &ce_type(event_type))?;
+        let trace = TraceContext::parse(text(TRACEPARENT)?).map_err(|e| invalid(TRACEPARENT, e))?;
+        let trace_id: TraceId = parsed(TRACE_ID, text(TRACE_ID)?)?;
+        if trace_id != trace.trace_id {
+            return Err(invalid(TRACE_ID, "must be the trace id of `traceparent`"));
+        }
+        Ok(Self {
+            id: text(CE_ID)?
+                .parse()
+                .map_err(|_| invalid(CE_ID, "must be a UUID"))?,
+            event_type,
+            source: text(CE_SOURCE)?.to_owned(),
+            time: parsed(CE_TIME, text(CE_TIME)?)?,
+            subject: text(CE_SUBJECT)?.to_owned(),
+            trace,
+            correlation_id: text(CORRELATION_ID)?.to_owned(),
+        })
+    }
+}
+
+fn ce_type(event_type: EventType) -> String {
+    format!("boutique.{}.{}", event_type.topic(), event_type)
+}
+
+fn parsed<T: FromStr<Err: Display>>(header: &'static str, text: &str) -> Result<T, EnvelopeError> {
+    text.parse().map_err(|error| invalid(header, error))
+}
+
+fn invalid(header: &'static str, problem: impl Display) -> EnvelopeError {
+    EnvelopeError::Invalid {
+        header,
+        problem: problem.to_string(),
+    }
+}
