@@ -1,0 +1,199 @@
+//! One batch of records, one database transaction.
+
+use std::{collections::HashSet, panic::AssertUnwindSafe};
+
+use chrono::{DateTime, Utc};
+use contracts::topic::Topic;
+use futures_util::FutureExt as _;
+use rdkafka::message::BorrowedMessage;
+use uuid::Uuid;
+
+use crate::{
+    consumer::Handler,
+    dead_letter::{self, Failure},
+    error::{HandlerError, chain},
+    inbox,
+    outbox::{Outbox, Tx},
+    record::{Decoded, Poison, Received},
+};
+
+/// Records in the order they were polled, each with what it turned out to be.
+#[derive(Default)]
+pub(crate) struct Batch<'p> {
+    /// Events, in order, and beside each the record it came in.
+    events: Vec<Received>,
+    messages: Vec<&'p BorrowedMessage<'p>>,
+    poison: Vec<(&'p BorrowedMessage<'p>, Topic, Poison)>,
+}
+
+/// How one attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All events in one call of the handler.
+    Whole,
+    /// In halves, down to the record that cannot be processed.
+    Bisect,
+}
+
+/// Why an attempt was rolled back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error(transparent)]
+    Handler(HandlerError),
+    #[error("the handler panicked: {0}")]
+    Panic(String),
+}
+
+impl Failed {
+    /// Whether looking for the record at fault can help.
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Panic(_) | Self::Handler(HandlerError::Permanent(_)))
+    }
+}
+
+impl<E: Into<HandlerError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Handler(error.into())
+    }
+}
+
+/// What is known of the batch's earlier attempts, for dead letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempts {
+    pub(crate) count: i32,
+    pub(crate) first_failed_at: Option<DateTime<Utc>>,
+}
+
+impl<'p> Batch<'p> {
+    pub(crate) fn push(
+        &mut self,
+        message: &'p BorrowedMessage<'p>,
+        topic: Topic,
+        decoded: Decoded,
+    ) {
+        match decoded {
+            Decoded::Event(event) => {
+                self.events.push(*event);
+                self.messages.push(message);
+            }
+            Decoded::Poison(poison) => self.poison.push((message, topic, poison)),
+            Decoded::Unwanted => {}
+            Decoded::UnknownType => {
+                metrics::counter!("unknown_events_total", "topic" => topic.name()).increment(1);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + self.poison.len()
+    }
+
+    /// Processes the batch in one transaction; on `Ok` it is committed.
+    pub(crate) async fn process<H: Handler>(
+        &self,
+        outbox: &Outbox,
+        handler: &H,
+        mode: Mode,
+        attempts: Attempts,
+    ) -> Result<(), Failed> {
+        if self.len() == 0 {
+            return Ok(());
+        }
+        let mut inner = outbox.pool().begin().await?;
+        let ids: Vec<Uuid> = self.events.iter().map(|event| event.id).collect();
+        let (now, fresh) = inbox::mark(&mut inner, &ids).await?;
+        let mut tx = outbox.tx(inner, now);
+
+        for (message, topic, poison) in &self.poison {
+            let failure = Failure {
+                errors: poison.errors.clone(),
+                attempts: 1,
+                first_failed_at: now,
+                event_id: poison.event_id,
+                event_type: poison.event_type,
+            };
+            dead_letter::keep(&mut tx, message, topic.name(), failure).await?;
+        }
+
+        let positions = self.fresh_positions(fresh);
+        metrics::counter!("events_deduplicated_total")
+            .increment((self.events.len() - positions.len()) as u64);
+        if positions.len() == self.events.len() {
+            self.handle(&mut tx, handler, &self.events, &positions, mode, attempts).await?;
+        } else if !positions.is_empty() {
+            let events: Vec<_> = positions.iter().map(|&at| self.events[at].clone()).collect();
+            self.handle(&mut tx, handler, &events, &positions, mode, attempts).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Where the events are that were not processed before: the first of each id.
+    fn fresh_positions(&self, mut fresh: HashSet<Uuid>) -> Vec<usize> {
+        (0..self.events.len()).filter(|&at| fresh.remove(&self.events[at].id)).collect()
+    }
+
+    async fn handle<H: Handler>(
+        &self,
+        tx: &mut Tx,
+        handler: &H,
+        events: &[Received],
+        positions: &[usize],
+        mode: Mode,
+        attempts: Attempts,
+    ) -> Result<(), Failed> {
+        if mode == Mode::Whole {
+            return call(handler, tx, events).await;
+        }
+        // Halves are processed left to right, so the order of each key is kept.
+        let mut pending = vec![0..events.len()];
+        while let Some(range) = pending.pop() {
+            let savepoint = tx.savepoint().await?;
+            let error = match call(handler, tx, &events[range.clone()]).await {
+                Ok(()) => {
+                    tx.release().await?;
+                    continue;
+                }
+                Err(error) if error.is_permanent() => error,
+                Err(error) => return Err(error),
+            };
+            tx.rollback_to(savepoint).await?;
+            if range.len() > 1 {
+                let middle = range.start + range.len() / 2;
+                pending.push(middle..range.end);
+                pending.push(range.start..middle);
+                continue;
+            }
+            let at = positions[range.start];
+            let event = &self.events[at];
+            let failure = Failure {
+                errors: chain(&error),
+                attempts: attempts.count,
+                first_failed_at: attempts.first_failed_at.unwrap_or(tx.now()),
+                event_id: Some(event.id),
+                event_type: Some(event.event.event_type()),
+            };
+            dead_letter::keep(tx, self.messages[at], event.topic.name(), failure).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn call<H: Handler>(handler: &H, tx: &mut Tx, events: &[Received]) -> Result<(), Failed> {
+    let calling = async { handler.handle(&mut *tx, events).await };
+    let outcome = AssertUnwindSafe(calling).catch_unwind().await;
+    match outcome {
+        Ok(result) => Ok(result?),
+        Err(panic) => {
+            // Its last statement may still be on its way; only an answering connection is used again.
+            tx.ping().await?;
+            Err(Failed::Panic(panic_message(panic.as_ref())))
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}

@@ -1,0 +1,162 @@
+use std::{mem, time::Duration};
+
+use chrono::Utc;
+use contracts::events::EventType;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    batch::{Attempts, Batch, Failed, Mode},
+    error::{HandlerError, MessagingError, chain},
+    kafka::KafkaConfig,
+    outbox::{Outbox, Tx},
+    poller::{Polled, Poller, Revoked},
+    record::Received,
+};
+
+/// What a service does with the events it hears of.
+pub trait Handler: Send + Sync + 'static {
+    /// The types it handles; the topics to read follow from them.
+    const HANDLES: &'static [EventType];
+
+    /// Changes the service's state for a batch of events, in order. All of it is committed together
+    /// with what it publishes, or nothing is; on an error the batch comes again.
+    ///
+    /// An event is handed over once, by its id, within the inbox's horizon; beyond it, a repeat must
+    /// change nothing, which the state has to see to.
+    fn handle(
+        &self,
+        tx: &mut Tx,
+        events: &[Received],
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// A service's member of its consumer group.
+#[derive(Debug)]
+pub struct Consumer<H> {
+    kafka: KafkaConfig,
+    outbox: Outbox,
+    handler: H,
+}
+
+/// How long a batch may take before its member looks after the group again. Until then a rebalance
+/// waits for it, and so drains it.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How often a conflict is tried again before the record is held to be at fault.
+const MAX_CONFLICTS: u32 = 3;
+
+enum Outcome {
+    Committed,
+    Stopped,
+    Revoked(Revoked),
+}
+
+impl<H: Handler> Consumer<H> {
+    /// The group is named after the service the outbox belongs to.
+    pub fn new(kafka: KafkaConfig, outbox: Outbox, handler: H) -> Self {
+        Self { kafka, outbox, handler }
+    }
+
+    /// Reads, handles and commits batches until `shutdown`; then ends the batch in hand and leaves the
+    /// group.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
+        let poller = Poller::join(&self.kafka, self.outbox.service(), H::HANDLES)?;
+        let result = self.consume(&poller, &shutdown).await;
+        // Leaving the group talks to the brokers and blocks.
+        tokio::task::spawn_blocking(move || drop(poller)).await?;
+        result
+    }
+
+    async fn consume(
+        &self,
+        poller: &Poller,
+        shutdown: &CancellationToken,
+    ) -> Result<(), MessagingError> {
+        let mut carried = Polled::new();
+        loop {
+            let mut polled = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                polled = poller.next(mem::take(&mut carried)) => polled?,
+            };
+            match self.work(poller, &polled, &mut carried, shutdown).await? {
+                Outcome::Committed => poller.done(&polled),
+                Outcome::Stopped => return Ok(()),
+                Outcome::Revoked(revoked) => {
+                    polled.retain(|message| !revoked.holds(message));
+                    polled.append(&mut carried);
+                    carried = polled;
+                }
+            }
+        }
+    }
+
+    /// Processes a batch, and looks after the group membership if that takes long.
+    async fn work<'c>(
+        &self,
+        poller: &'c Poller,
+        polled: &Polled<'c>,
+        extra: &mut Polled<'c>,
+        shutdown: &CancellationToken,
+    ) -> Result<Outcome, MessagingError> {
+        let batch = poller.decode(polled);
+        let processing = self.process(&batch, shutdown);
+        tokio::pin!(processing);
+        tokio::select! {
+            outcome = &mut processing => return Ok(outcome),
+            () = tokio::time::sleep(DRAIN_DEADLINE) => {}
+        }
+        let outcome = tokio::select! {
+            outcome = &mut processing => outcome,
+            // Another member has these records now; the inbox tells which of them were committed here.
+            revoked = poller.hold(polled, extra) => Outcome::Revoked(revoked?),
+        };
+        poller.resume()?;
+        Ok(outcome)
+    }
+
+    /// Tries until the batch is committed or the service stops. What is transient is tried again
+    /// without end; what is permanent is tried again once, in halves, which finds the record at fault.
+    async fn process(&self, batch: &Batch<'_>, shutdown: &CancellationToken) -> Outcome {
+        let service = self.outbox.service();
+        let mut backoff = Backoff::default();
+        let mut attempts = Attempts { count: 1, first_failed_at: None };
+        let mut mode = Mode::Whole;
+        let mut conflicts = 0;
+        loop {
+            let started = std::time::Instant::now();
+            let error = match batch.process(&self.outbox, &self.handler, mode, attempts).await {
+                Ok(()) => {
+                    metrics::histogram!("consumer_batch_events").record(batch.len() as f64);
+                    metrics::histogram!("consumer_batch_duration_seconds")
+                        .record(started.elapsed());
+                    return Outcome::Committed;
+                }
+                Err(Failed::Handler(HandlerError::Conflict(cause))) => {
+                    conflicts += 1;
+                    if conflicts > MAX_CONFLICTS {
+                        HandlerError::Permanent(cause).into()
+                    } else {
+                        HandlerError::Conflict(cause).into()
+                    }
+                }
+                Err(error) => error,
+            };
+            attempts.count = attempts.count.saturating_add(1);
+            attempts.first_failed_at.get_or_insert_with(Utc::now);
+            if error.is_permanent() && mode == Mode::Whole {
+                tracing::warn!(service, errors = ?chain(&error), events = batch.len(), "batch failed; looking for the record at fault");
+                mode = Mode::Bisect;
+                continue;
+            }
+            let wait = backoff.next();
+            metrics::counter!("consumer_retries_total").increment(1);
+            tracing::warn!(service, errors = ?chain(&error), failures = backoff.failures(), ?wait, "batch failed; trying again");
+            tokio::select! {
+                () = shutdown.cancelled() => return Outcome::Stopped,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}

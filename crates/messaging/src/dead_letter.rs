@@ -1,0 +1,117 @@
+use chrono::{DateTime, Utc};
+use contracts::{events::EventType, topic::dead_letter_topic};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    outbox::{MAX_PAYLOAD, Tx},
+    record,
+};
+
+/// What is told of a record that can never be processed.
+pub(crate) struct Failure {
+    pub(crate) errors: Vec<String>,
+    pub(crate) attempts: i32,
+    pub(crate) first_failed_at: DateTime<Utc>,
+    pub(crate) event_id: Option<Uuid>,
+    pub(crate) event_type: Option<EventType>,
+}
+
+impl Failure {
+    /// Postgres takes no NUL in text, and a dead letter must never be what cannot be stored.
+    fn without_nul(mut self) -> Self {
+        for text in &mut self.errors {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+        self
+    }
+}
+
+/// The most bytes of original headers that a copy repeats.
+const MAX_COPIED_HEADERS: usize = 64 * 1024;
+
+/// Keeps a record whole as a dead letter, and queues its copy for the service's dead letter topic, in
+/// the transaction that marks it processed. A record that is kept already is left as it is.
+///
+/// `topic` is the topic's name without the installation's prefix.
+pub(crate) async fn keep(
+    tx: &mut Tx,
+    message: &BorrowedMessage<'_>,
+    topic: &str,
+    failure: Failure,
+) -> sqlx::Result<()> {
+    let failure = failure.without_nul();
+    let headers = record::headers(message).unwrap_or_default();
+    let (names, values): (Vec<&str>, Vec<&[u8]>) = headers.iter().copied().unzip();
+    let id = Uuid::now_v7();
+    let now = tx.now();
+    let event_type = failure.event_type.map(EventType::name);
+    let kept = sqlx::query(
+        "INSERT INTO dead_letters (id, topic, partition, record_offset, key, header_names,
+             header_values, payload, event_id, event_type, errors, attempts, first_failed_at,
+             last_failed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         ON CONFLICT (topic, partition, record_offset) DO NOTHING",
+    )
+    .bind(id)
+    .bind(topic)
+    .bind(message.partition())
+    .bind(message.offset())
+    .bind(message.key())
+    .bind(&names)
+    .bind(&values)
+    .bind(message.payload())
+    .bind(failure.event_id)
+    .bind(event_type)
+    .bind(&failure.errors)
+    .bind(failure.attempts)
+    .bind(failure.first_failed_at)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    if kept.rows_affected() == 0 {
+        return Ok(());
+    }
+
+    let service = tx.service();
+    tracing::error!(
+        service, topic, partition = message.partition(), offset = message.offset(),
+        dead_letter_id = %id, event_id = ?failure.event_id, event_type,
+        errors = ?failure.errors, attempts = failure.attempts,
+        "dead letter {id}: a record cannot be processed"
+    );
+    metrics::counter!("dead_letters_total", "topic" => topic.to_owned()).increment(1);
+
+    // The original headers, as far as they are text and small, and after them what happened here.
+    let mut copied = 0;
+    let original = headers.iter().filter_map(|(name, value)| {
+        let value = std::str::from_utf8(value).ok().filter(|value| !value.contains('\0'))?;
+        copied += name.len() + value.len();
+        (copied <= MAX_COPIED_HEADERS).then(|| json!([name, value]))
+    });
+    // A copy the brokers refuse would stop the relay, so a body that is too long stays in the table.
+    let payload = message.payload().filter(|payload| payload.len() <= MAX_PAYLOAD);
+    let body = if payload.is_some() { "whole" } else { "omitted" };
+    let ours = [
+        ("dead-letter-id", id.to_string()),
+        ("dead-letter-service", service.to_owned()),
+        ("dead-letter-topic", topic.to_owned()),
+        ("dead-letter-partition", message.partition().to_string()),
+        ("dead-letter-offset", message.offset().to_string()),
+        ("dead-letter-error", failure.errors.join(": ")),
+        ("dead-letter-attempts", failure.attempts.to_string()),
+        ("dead-letter-time", now.to_rfc3339()),
+        ("dead-letter-body", body.to_owned()),
+    ];
+    let headers = original.chain(ours.iter().map(|(name, value)| json!([name, value]))).collect();
+    let key = message.key().map(String::from_utf8_lossy).unwrap_or_default().replace('\0', "");
+    tx.publish_raw(
+        dead_letter_topic(service),
+        key,
+        event_type.unwrap_or_default().to_owned(),
+        payload.unwrap_or_default().to_vec(),
+        headers,
+    );
+    Ok(())
+}

@@ -1,0 +1,68 @@
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// How long a processed event's id is remembered. States make a later repeat harmless as well; the
+/// inbox only makes it cheap.
+pub(crate) const HORIZON: chrono::Duration = chrono::Duration::days(7);
+
+/// Marks events as processed and returns those that were not yet, with the transaction's time.
+pub(crate) async fn mark(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<(DateTime<Utc>, HashSet<Uuid>)> {
+    let (now, fresh): (_, Vec<Uuid>) = sqlx::query_as(
+        "WITH fresh AS (
+             INSERT INTO inbox (event_id) SELECT id FROM UNNEST($1::uuid[]) AS id ORDER BY id
+             ON CONFLICT DO NOTHING RETURNING event_id)
+         SELECT now(), ARRAY(SELECT event_id FROM fresh)",
+    )
+    .bind(ids)
+    .fetch_one(connection)
+    .await?;
+    Ok((now, fresh.into_iter().collect()))
+}
+
+/// Forgets events older than the horizon; ids are UUIDv7, so age is a range of the primary key.
+pub(crate) async fn prune(pool: &PgPool) -> sqlx::Result<u64> {
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(pool).await?;
+    let oldest_kept = uuid_floor(now - HORIZON);
+    let mut pruned = 0;
+    loop {
+        // In pieces, so that no transaction is long and no lock is held for the whole.
+        let rows = sqlx::query(
+            "DELETE FROM inbox WHERE event_id IN
+             (SELECT event_id FROM inbox WHERE event_id < $1 ORDER BY event_id LIMIT 10000)",
+        )
+        .bind(oldest_kept)
+        .execute(pool)
+        .await?
+        .rows_affected();
+        pruned += rows;
+        if rows < 10_000 {
+            return Ok(pruned);
+        }
+    }
+}
+
+/// The smallest UUIDv7 of a millisecond.
+fn uuid_floor(time: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u64_pair((millis << 16) | 0x7000, 0x8000_0000_0000_0000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_below_every_id_of_its_millisecond_and_above_the_one_before() {
+        let id = Uuid::now_v7();
+        let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
+        let time = DateTime::from_timestamp(i64::try_from(seconds).unwrap(), nanos).unwrap();
+        assert!(uuid_floor(time) <= id);
+        assert!(uuid_floor(time + chrono::Duration::milliseconds(1)) > id);
+    }
+}

@@ -1,0 +1,91 @@
+use std::time::Duration;
+
+use contracts::topic::Topic;
+use rdkafka::ClientConfig;
+
+/// Where the brokers are, and under which prefix this installation's topics and groups live there.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// Put before every topic and group name; empty unless several installations share brokers.
+    pub topic_prefix: String,
+}
+
+/// How long a blocking request to the brokers may take before it is tried again.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl KafkaConfig {
+    /// The name of a topic on the brokers.
+    pub(crate) fn topic_name(&self, name: &str) -> String {
+        format!("{}{name}", self.topic_prefix)
+    }
+
+    fn client(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", client_id)
+            // A broker that comes back is found within half a second instead of ten.
+            .set("reconnect.backoff.max.ms", "500")
+            .set("socket.nagle.disable", "true");
+        config
+    }
+
+    pub(crate) fn producer(&self, service: &str) -> ClientConfig {
+        let mut config = self.client(service);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // Never given up by time: a record that timed out could be sent again behind a later one
+            // of its key. The relay waits, and what is not acknowledged stays in the outbox.
+            .set("message.timeout.ms", "0")
+            // The relay hands over whole batches; waiting for more only delays the first.
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4")
+            .set("message.max.bytes", "2097152")
+            // The same partition for a key as Java clients choose.
+            .set("partitioner", "murmur2_random");
+        config
+    }
+
+    pub(crate) fn group_consumer(&self, service: &str) -> ClientConfig {
+        let mut config = self.fetching(service);
+        config
+            .set("group.id", self.topic_name(service))
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "10000")
+            // Offsets are stored once the batch is committed in the database, and committed from the
+            // store in the background, at a rebalance and at the end.
+            .set("enable.auto.offset.store", "false")
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", "500");
+        config
+    }
+
+    pub(crate) fn tail_consumer(&self, service: &str) -> ClientConfig {
+        let mut config = self.fetching(service);
+        config
+            // librdkafka wants a group for any assignment; nothing is ever committed to this one.
+            .set("group.id", self.topic_name(&format!("{service}-tail")))
+            .set("enable.auto.commit", "false");
+        config
+    }
+
+    fn fetching(&self, service: &str) -> ClientConfig {
+        let mut config = self.client(service);
+        config
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "500")
+            .set("fetch.min.bytes", "1")
+            // Bounds what is read ahead of the database; the default is 64 MiB a consumer.
+            .set("queued.max.messages.kbytes", "8192")
+            .set("fetch.message.max.bytes", "2097152")
+            .set("topic.metadata.refresh.interval.ms", "30000");
+        config
+    }
+
+    pub(crate) fn topic_names(&self, topics: &[Topic]) -> Vec<String> {
+        topics.iter().map(|topic| self.topic_name(topic.name())).collect()
+    }
+}

@@ -1,0 +1,35 @@
+//! The messaging core: how a service changes its state and tells the others about it, exactly once in
+//! effect, although every delivery is at least once.
+//!
+//! * [`Outbox`] and [`Tx`]: events are written in the transaction that changes the state.
+//! * [`Relay`]: publishes them to Kafka in order per key, one leader per service.
+//! * [`Consumer`] and [`Handler`]: batches of events, one transaction a batch, deduplicated by the
+//!   inbox; what can never be processed becomes a dead letter.
+//! * [`Tail`]: follows topics without a group, for live streams.
+//!
+//! This is the only crate, with the test support, that knows rdkafka.
+
+mod backoff;
+mod batch;
+mod consumer;
+mod dead_letter;
+mod error;
+mod inbox;
+mod kafka;
+mod outbox;
+mod poller;
+mod producer;
+mod record;
+mod relay;
+mod tail;
+
+pub use consumer::{Consumer, Handler};
+pub use error::{HandlerError, MessagingError, is_database_unavailable};
+pub use kafka::KafkaConfig;
+pub use outbox::{Outbox, PublishError, Tx};
+pub use record::{Received, new_trace};
+pub use relay::Relay;
+pub use tail::Tail;
+
+/// The tables of this crate, to be applied in each service's schema before the service's own.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/messaging");

@@ -1,0 +1,102 @@
+//! Publishes batches and waits for the acknowledgement of each as a whole.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use rdkafka::{
+    ClientContext,
+    error::KafkaError,
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, ProducerContext, ThreadedProducer},
+};
+use tokio::sync::Notify;
+
+use crate::{error::MessagingError, kafka::KafkaConfig};
+
+/// One record to publish.
+pub(crate) struct Outgoing {
+    /// With the installation's prefix.
+    pub(crate) topic: String,
+    pub(crate) key: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Counts down the records of a batch that were not yet acknowledged.
+///
+/// One counter for all costs half of what a future a record does.
+struct Batch {
+    unacknowledged: AtomicUsize,
+    failure: Mutex<Option<KafkaError>>,
+    done: Notify,
+}
+
+impl Batch {
+    fn finish(&self, records: usize, error: Option<KafkaError>) {
+        if let Some(error) = error {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert(error);
+        }
+        if self.unacknowledged.fetch_sub(records, Ordering::AcqRel) == records {
+            self.done.notify_one();
+        }
+    }
+}
+
+struct Context;
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "Kafka client");
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Arc<Batch>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, batch: Arc<Batch>) {
+        batch.finish(1, result.as_ref().err().map(|(error, _)| error.clone()));
+    }
+}
+
+pub(crate) struct Producer(ThreadedProducer<Context>);
+
+impl Producer {
+    pub(crate) fn new(kafka: &KafkaConfig, service: &str) -> Result<Self, MessagingError> {
+        Ok(Self(kafka.producer(service).create_with_context(Context)?))
+    }
+
+    /// Publishes records in order and returns once the brokers have acknowledged all of them, however
+    /// long that takes. After an error some may have been published; a producer that failed must be
+    /// dropped, so that nothing of its queue is sent later.
+    ///
+    /// The batch must be smaller than the producer's queue (100,000 records).
+    pub(crate) async fn publish(&self, records: &[Outgoing]) -> Result<(), KafkaError> {
+        let batch = Arc::new(Batch {
+            unacknowledged: AtomicUsize::new(records.len()),
+            failure: Mutex::default(),
+            done: Notify::new(),
+        });
+        for (position, outgoing) in records.iter().enumerate() {
+            let mut headers = OwnedHeaders::new_with_capacity(outgoing.headers.len());
+            for (key, value) in &outgoing.headers {
+                headers = headers.insert(Header { key, value: Some(value) });
+            }
+            let record = BaseRecord::with_opaque_to(&outgoing.topic, Arc::clone(&batch))
+                .key(&outgoing.key)
+                .payload(&outgoing.payload)
+                .headers(headers);
+            if let Err((error, _)) = self.0.send(record) {
+                batch.finish(records.len() - position, Some(error));
+                break;
+            }
+        }
+        if !records.is_empty() {
+            batch.done.notified().await;
+        }
+        let failure = batch.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
+    }
+}

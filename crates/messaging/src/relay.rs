@@ -1,0 +1,249 @@
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use contracts::{envelope::Envelope, events::EventType, trace::TraceContext};
+use sqlx::{Connection as _, FromRow, PgConnection};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    backoff::Backoff,
+    error::{MessagingError, chain},
+    inbox,
+    kafka::KafkaConfig,
+    outbox::Outbox,
+    producer::{Outgoing, Producer},
+};
+
+/// Rows published and deleted together, at the most.
+const MAX_BATCH: i64 = 1000;
+/// How long a leader without rows waits before it looks for those of other replicas.
+const POLL: Duration = Duration::from_millis(100);
+/// How long a replica waits before it asks again to become the leader.
+const STANDBY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_mins(10);
+/// How long a relay that was told to stop waits for the brokers.
+const LAST_BATCH: Duration = Duration::from_secs(3);
+const SLOW_BROKER: Duration = Duration::from_secs(10);
+
+/// Publishes a service's outbox, in order.
+///
+/// One leader a service, by an advisory lock on the connection that also reads and deletes the rows: a
+/// replica that lost its lock has lost its connection, and can delete nothing. What it still had on its
+/// way to the brokers is published twice, which consumers see by the event's id.
+#[derive(Debug)]
+pub struct Relay {
+    outbox: Outbox,
+    kafka: KafkaConfig,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    id: i64,
+    event_id: Uuid,
+    topic: String,
+    key: String,
+    event_type: String,
+    traceparent: String,
+    occurred_at: DateTime<Utc>,
+    payload: Vec<u8>,
+    headers: Option<sqlx::types::Json<Vec<(String, String)>>>,
+    age_seconds: f64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("the brokers did not take the records")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error(transparent)]
+    Client(#[from] MessagingError),
+    /// Leadership is given up, so that the newer replica that wrote the row can take it.
+    #[error("the outbox holds a {0}, which this version does not know")]
+    NewerType(String),
+}
+
+impl Relay {
+    /// A relay for the rows of `outbox`.
+    pub fn new(kafka: KafkaConfig, outbox: Outbox) -> Self {
+        Self { outbox, kafka }
+    }
+
+    /// Publishes whenever this replica is the leader, until `shutdown`; a batch on its way then is
+    /// given [`LAST_BATCH`] to arrive. Failures of either store are waited out.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
+        let service = self.outbox.service();
+        let mut backoff = Backoff::default();
+        while !shutdown.is_cancelled() {
+            let error = tokio::select! {
+                result = self.lead(&mut backoff, &shutdown) => match result {
+                    Ok(()) => break,
+                    Err(error) => error,
+                },
+                () = given_up(&shutdown) => break,
+            };
+            metrics::gauge!("outbox_relay_leader").set(0.0);
+            let wait = backoff.next();
+            tracing::warn!(service, errors = ?chain(&error), ?wait, "relay interrupted; trying again");
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        metrics::gauge!("outbox_relay_leader").set(0.0);
+        Ok(())
+    }
+
+    async fn lead(
+        &self,
+        backoff: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Interrupted> {
+        let mut connection = self.connect().await?;
+        tokio::select! {
+            leads = become_leader(&mut connection) => leads?,
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        metrics::gauge!("outbox_relay_leader").set(1.0);
+        tracing::info!(service = self.outbox.service(), "relay leads");
+        // A producer of this leadership alone: what an earlier one still had queued must not follow.
+        let mut producer = Leading::new(Producer::new(&self.kafka, self.outbox.service())?);
+        let mut pruned = Instant::now();
+        loop {
+            let rows = next_rows(&mut connection).await?;
+            metrics::gauge!("outbox_oldest_row_age_seconds")
+                .set(rows.first().map_or(0.0, |row| row.age_seconds));
+            if rows.is_empty() {
+                tokio::select! {
+                    () = self.outbox.committed() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = shutdown.cancelled() => return Ok(()),
+                }
+                if pruned.elapsed() > PRUNE_EVERY {
+                    pruned = Instant::now();
+                    let rows = inbox::prune(self.outbox.pool()).await?;
+                    tracing::debug!(rows, "inbox pruned");
+                }
+                continue;
+            }
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            let records: Vec<_> =
+                rows.into_iter().map(|row| self.record(row)).collect::<Result<_, _>>()?;
+            producer.publish(&records).await?;
+            delete_rows(&mut connection, &ids).await?;
+            metrics::counter!("outbox_published_total").increment(records.len() as u64);
+            backoff.reset();
+        }
+    }
+
+    /// A connection outside the pool: the lock lives as long as it does.
+    async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let options = self.outbox.pool().connect_options();
+        // Nothing is lost with a deletion that a crash undoes: its rows are published again, under the
+        // same ids. So it need not wait for the disk.
+        let options = options.as_ref().clone().options([("synchronous_commit", "off")]);
+        PgConnection::connect_with(&options).await
+    }
+
+    fn record(&self, row: Row) -> Result<Outgoing, Interrupted> {
+        let headers = match row.headers {
+            Some(exact) => exact.0,
+            None => self.headers(&row)?,
+        };
+        Ok(Outgoing {
+            topic: self.kafka.topic_name(&row.topic),
+            key: row.key,
+            headers,
+            payload: row.payload,
+        })
+    }
+
+    fn headers(&self, row: &Row) -> Result<Vec<(String, String)>, Interrupted> {
+        let Some(event_type) = EventType::from_name(&row.event_type) else {
+            return Err(Interrupted::NewerType(row.event_type.clone()));
+        };
+        let envelope = Envelope {
+            id: row.event_id,
+            event_type,
+            source: format!("/boutique/{}", self.outbox.service()),
+            time: row.occurred_at,
+            subject: row.key.clone(),
+            trace: TraceContext::parse(&row.traceparent).unwrap_or_else(|_| crate::new_trace()),
+            correlation_id: row.key.clone(),
+        };
+        let headers = envelope.headers();
+        Ok(headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect())
+    }
+}
+
+/// Waits until no other replica leads.
+async fn become_leader(connection: &mut PgConnection) -> sqlx::Result<()> {
+    loop {
+        let leads: bool = sqlx::query_scalar(
+            "SELECT pg_try_advisory_lock(hashtextextended('outbox-relay:' || current_schema(), 0))",
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if leads {
+            return Ok(());
+        }
+        tokio::time::sleep(STANDBY).await;
+    }
+}
+
+/// Resolves when a relay that was told to stop has had its time.
+async fn given_up(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(LAST_BATCH).await;
+}
+
+async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
+    // From the start each time, never after a last id: ids are not committed in their order.
+    sqlx::query_as(
+        "SELECT id, event_id, topic, key, event_type, traceparent, occurred_at, payload, headers,
+                extract(epoch FROM clock_timestamp() - occurred_at)::float8 AS age_seconds
+         FROM outbox ORDER BY id LIMIT $1",
+    )
+    .bind(MAX_BATCH)
+    .fetch_all(connection)
+    .await
+}
+
+async fn delete_rows(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(ids).execute(connection).await?;
+    Ok(())
+}
+
+/// A leader's producer. Dropping a producer waits for librdkafka's threads, so that happens elsewhere.
+struct Leading(Option<Producer>);
+
+impl Leading {
+    fn new(producer: Producer) -> Self {
+        Self(Some(producer))
+    }
+
+    async fn publish(&mut self, records: &[Outgoing]) -> Result<(), rdkafka::error::KafkaError> {
+        let Some(producer) = &self.0 else {
+            return Ok(());
+        };
+        let publishing = producer.publish(records);
+        tokio::pin!(publishing);
+        loop {
+            tokio::select! {
+                result = &mut publishing => return result,
+                () = tokio::time::sleep(SLOW_BROKER) => {
+                    tracing::warn!(records = records.len(), "waiting for the brokers; nothing is lost");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        if let Some(producer) = self.0.take() {
+            tokio::task::spawn_blocking(move || drop(producer));
+        }
+    }
+}
