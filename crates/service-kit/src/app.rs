@@ -1,0 +1,156 @@
+//! The `main` of every service.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use sqlx::migrate::Migrator;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::KitArgs;
+use crate::kit::Kit;
+use crate::{database, telemetry};
+
+/// What tells one service from another before it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Its name: of the command, in the logs, of its database connections.
+    pub name: &'static str,
+    /// The port it listens on unless told otherwise.
+    pub port: u16,
+    /// The schemas it stands on, its own and those of the crates it uses (not service-kit's).
+    pub migrations: fn() -> Vec<Migrator>,
+}
+
+#[derive(Parser)]
+#[command(version, about = "A service of Boutique")]
+struct Cli<C: Args, X: Subcommand> {
+    #[command(flatten)]
+    kit: KitArgs,
+    #[command(flatten)]
+    config: C,
+    #[command(subcommand)]
+    command: Option<Command<X>>,
+}
+
+#[derive(Subcommand)]
+enum Command<X: Subcommand> {
+    /// Runs the service until it is told to stop (the default)
+    Serve,
+    /// Brings the service's schema up to date
+    Migrate,
+    #[command(flatten)]
+    Own(X),
+}
+
+/// The subcommands of a service that has none of its own.
+#[derive(Subcommand)]
+enum NoCommand {}
+
+/// Runs a service from the command line: `serve`, which is the default, or `migrate`.
+///
+/// `start` gets the kit and the service's own configuration, and starts what the service consists
+/// of; `main` then runs it until SIGTERM, Ctrl-C or a failure.
+pub fn main<C: Args>(
+    service: Service,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+) -> ExitCode {
+    main_with_commands(service, start, async |_kit: &mut Kit, _config: C, command: NoCommand| {
+        match command {}
+    })
+}
+
+/// Like [`main`], for a service with subcommands of its own. `run` gets the one that was chosen,
+/// with a kit whose tasks end when it returns.
+pub fn main_with_commands<C: Args, X: Subcommand>(
+    service: Service,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
+) -> ExitCode {
+    let cli = match parse(service, std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run_process(service, cli, start, run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "{} failed", service.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse<C: Args, X: Subcommand>(
+    service: Service,
+    arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+) -> Result<Cli<C, X>, clap::Error> {
+    let listen_addr = format!("127.0.0.1:{}", service.port);
+    let mut command = Cli::<C, X>::command()
+        .name(service.name)
+        .mut_arg("listen_addr", |arg| arg.required(false).default_value(listen_addr));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+fn run_process<C: Args, X: Subcommand>(
+    service: Service,
+    cli: Cli<C, X>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    telemetry::init(&cli.kit.telemetry)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run_command(service, cli, start, run));
+    // Whatever still runs had its time; it must not hold up the end of the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run_command<C: Args, X: Subcommand>(
+    service: Service,
+    cli: Cli<C, X>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Cli { kit: args, config, command } = cli;
+    let shutdown = CancellationToken::new();
+    cancel_on_signal(shutdown.clone())?;
+    let Some(pool) = database::connect(&args.database, service.name, &shutdown).await? else {
+        tracing::info!("stopped while waiting for the database");
+        return Ok(());
+    };
+    let command = command.unwrap_or(Command::Serve);
+    if let Command::Migrate = command {
+        return database::migrate(&pool, &(service.migrations)()).await.context("cannot migrate");
+    }
+    database::ensure_migrated(&pool, &(service.migrations)(), service.name).await?;
+
+    let timeout = args.shutdown.timeout();
+    let mut kit =
+        Kit::new(service.name, pool, args.kafka, args.http.listen_addr, shutdown.clone())?;
+    if let Command::Own(own) = command {
+        run(&mut kit, config, own).await?;
+        shutdown.cancel();
+    } else {
+        start(&mut kit, config).await?;
+    }
+    kit.run(timeout).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The process is told to stop by SIGTERM or by Ctrl-C.
+fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        shutdown.cancel();
+    });
+    Ok(())
+}

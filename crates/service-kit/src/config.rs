@@ -1,0 +1,129 @@
+//! What every service reads from its environment, each variable named and explained by `--help`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+/// The configuration all services share.
+#[derive(clap::Args)]
+pub struct KitArgs {
+    /// Where the service keeps its state.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Where it reads and publishes events.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Where it listens.
+    #[command(flatten)]
+    pub http: HttpArgs,
+    /// What it logs.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+    /// How it stops.
+    #[command(flatten)]
+    pub shutdown: ShutdownArgs,
+}
+
+/// The service's Postgres database. Not `Debug`: the URL holds a password.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// Postgres (17 or newer) as postgres://user:password@host:port/database
+    // Kept as text: clap prints the value of an argument it cannot parse, password and all.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "DATABASE_URL")]
+    pub database_url: String,
+    /// The most connections this process opens at once
+    #[arg(
+        long,
+        env = "DATABASE_MAX_CONNECTIONS",
+        value_name = "DATABASE_MAX_CONNECTIONS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(2..=1000)
+    )]
+    pub database_max_connections: u32,
+}
+
+/// The Kafka cluster.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct KafkaArgs {
+    /// Brokers to start from, as host:port, separated by commas
+    #[arg(
+        long,
+        env = "KAFKA_BROKERS",
+        value_name = "KAFKA_BROKERS",
+        default_value = "127.0.0.1:9092"
+    )]
+    pub kafka_brokers: String,
+    /// Put before every topic and group name, so that several installations can share a cluster
+    #[arg(long, env = "KAFKA_TOPIC_PREFIX", value_name = "KAFKA_TOPIC_PREFIX", default_value = "")]
+    pub kafka_topic_prefix: String,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    // The default is set from the service's port when the command line is put together.
+    #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR")]
+    pub listen_addr: SocketAddr,
+}
+
+/// Logging, to standard error.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Logging")]
+pub struct TelemetryArgs {
+    /// What is logged: a level, or a list such as info,orders=debug,sqlx=warn
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "RUST_LOG",
+        default_value = "info",
+        value_parser = log_filter
+    )]
+    pub log_filter: String,
+    /// How it is written
+    #[arg(long, env = "LOG_FORMAT", value_name = "LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How the process stops.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Shutdown")]
+pub struct ShutdownArgs {
+    /// Seconds that requests and batches in flight get to finish after SIGTERM or Ctrl-C
+    #[arg(
+        long,
+        env = "SHUTDOWN_TIMEOUT_SECONDS",
+        value_name = "SHUTDOWN_TIMEOUT_SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub shutdown_timeout_seconds: u64,
+}
+
+impl ShutdownArgs {
+    /// The time between the wish to stop and the end of the process, whatever still runs.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.shutdown_timeout_seconds)
+    }
+}
+
+// `EnvFilter` cannot be cloned, which clap needs of a value: checked here, kept as text.
+fn log_filter(value: &str) -> Result<String, String> {
+    match EnvFilter::try_new(value) {
+        Ok(_) => Ok(value.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,194 @@
+//! The service's Postgres: connecting, waiting for it, migrating it, and telling when it is away.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sqlx::error::DatabaseError;
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::log::LevelFilter;
+
+use crate::config::DatabaseArgs;
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const SLOW_STATEMENT: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const WAITING_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/service-kit");
+
+/// Connects to the database, waiting for as long as it is away.
+///
+/// `None` means that `shutdown` was cancelled first. What waiting cannot mend, such as a wrong
+/// password or an unknown database, is an error at once.
+pub async fn connect(
+    args: &DatabaseArgs,
+    service: &str,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<PgPool>> {
+    let options = options(&args.database_url, service)?;
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(None),
+        reached = wait_until_reachable(&options) => reached?,
+    }
+    Ok(Some(pool(options, args.database_max_connections)))
+}
+
+/// Applies what is missing of the service's migrations and of this crate's own, in the order of
+/// their versions. Two migrations of one version are an error. Safe to run twice, and by several
+/// replicas at once.
+pub async fn migrate(pool: &PgPool, migrations: &[Migrator]) -> anyhow::Result<()> {
+    // A statement of a migration may take long; and should one fail, the connection that holds the
+    // migration lock ends with it instead of going back to the pool.
+    let options = pool.connect_options().as_ref().clone().options([
+        ("statement_timeout", "0"),
+        ("transaction_timeout", "0"),
+        ("lock_timeout", "60s"),
+    ]);
+    let mut connection = PgConnection::connect_with(&options).await.context("cannot connect")?;
+    merge(migrations)?.run(&mut connection).await?;
+    connection.close().await.context("cannot close the connection")
+}
+
+/// Fails while a migration has not been applied; the message names the command that does it.
+///
+/// Migrations this build does not know are fine: during an upgrade the schema is ahead of the
+/// replicas that still run.
+pub async fn ensure_migrated(
+    pool: &PgPool,
+    migrations: &[Migrator],
+    service: &str,
+) -> anyhow::Result<()> {
+    let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(pool)
+        .await?;
+    let applied: Vec<i64> = if migrated {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(pool)
+            .await?
+    } else {
+        Vec::new()
+    };
+    let pending: Vec<String> = merge(migrations)?
+        .iter()
+        .filter(|migration| !applied.contains(&migration.version))
+        .map(|migration| format!("{} ({})", migration.version, migration.description))
+        .collect();
+    if !pending.is_empty() {
+        bail!("the database lacks the migrations {}; run `{service} migrate`", pending.join(", "));
+    }
+    Ok(())
+}
+
+/// Whether trying again later may help: the database is away, overloaded or shutting down, or the
+/// transaction lost against another one or against a time-out.
+///
+/// Looks through the whole chain of causes for an error of sqlx.
+pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<sqlx::Error>())
+        .any(|error| match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => true,
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| is_transient_sqlstate(&code))
+            }
+            _ => false,
+        })
+}
+
+fn is_transient_sqlstate(code: &str) -> bool {
+    // Connection trouble, lack of resources, operator's intervention.
+    let classes = ["08", "53", "57P0"];
+    // Serialization failure, deadlock, lock not available, query cancelled, and the time-outs of
+    // an idle and of a long transaction.
+    let codes = ["40001", "40P01", "55P03", "57014", "25P03", "25P04"];
+    codes.contains(&code) || classes.iter().any(|class| code.starts_with(class))
+}
+
+fn options(url: &str, service: &str) -> anyhow::Result<PgConnectOptions> {
+    let options: PgConnectOptions =
+        url.parse().context("DATABASE_URL is not a valid Postgres URL")?;
+    Ok(options
+        .application_name(service)
+        .options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+            ("transaction_timeout", "20s"),
+        ])
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT))
+}
+
+fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options)
+}
+
+async fn wait_until_reachable(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let mut pause = FIRST_PAUSE;
+    let mut logged: Option<Instant> = None;
+    loop {
+        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
+        let error = match attempt.await {
+            Ok(Ok(connection)) => {
+                if logged.is_some() {
+                    tracing::info!("the database is reachable");
+                }
+                return connection.close().await.context("cannot use the database");
+            }
+            Ok(Err(error)) if is_transient(&error) => error.to_string(),
+            Ok(Err(error)) => return Err(cannot_connect(error)),
+            Err(_elapsed) => "no answer".to_owned(),
+        };
+        if logged.is_none_or(|at| at.elapsed() >= WAITING_LOG_INTERVAL) {
+            tracing::warn!(error, "waiting for the database");
+            logged = Some(Instant::now());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn cannot_connect(error: sqlx::Error) -> anyhow::Error {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let undefined_setting = code.is_some_and(|code| code == "42704");
+    let error = anyhow::Error::new(error);
+    if undefined_setting {
+        error.context("cannot use the database of DATABASE_URL: Postgres 17 or newer is needed")
+    } else {
+        error.context("cannot use the database of DATABASE_URL")
+    }
+}
+
+fn merge(migrations: &[Migrator]) -> anyhow::Result<Migrator> {
+    let mut merged: BTreeMap<i64, Migration> = BTreeMap::new();
+    for migration in migrations.iter().chain([&MIGRATIONS]).flat_map(Migrator::iter) {
+        if let Some(other) = merged.insert(migration.version, migration.clone()) {
+            bail!(
+                "two migrations have the version {}: {} and {}",
+                migration.version,
+                other.description,
+                migration.description
+            );
+        }
+    }
+    let mut merged = Migrator::with_migrations(merged.into_values().collect());
+    // An older build may be asked to migrate a schema that is ahead of it: nothing to do.
+    merged.set_ignore_missing(true);
+    Ok(merged)
+}

@@ -1,0 +1,126 @@
+//! What every request passes through: its trace, its time-out, its metrics, and the one place
+//! where failures are logged.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use super::REQUEST_TIMEOUT;
+use super::problem::Problem;
+use super::trace::Trace;
+
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+
+/// Wraps the handling of one request.
+pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = method_label(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let trace = Trace::of(request.headers());
+    let trace_id = trace.0.trace_id.to_string();
+    request.extensions_mut().insert(trace);
+
+    let span = tracing::info_span!("request", method, route, trace_id);
+    let handled = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).instrument(span.clone());
+    let mut response = handled.await.unwrap_or_else(|_elapsed| timed_out().into_response());
+
+    let problem = response.extensions_mut().remove().or_else(|| problem_of(&response));
+    if let Some(problem) = problem {
+        span.in_scope(|| log(&problem));
+        response = rendered(&problem, &response, &trace_id);
+    }
+    if let Ok(value) = HeaderValue::try_from(trace_id) {
+        response.headers_mut().insert(TRACE_ID, value);
+    }
+    record(method, route, response.status(), started);
+    response
+}
+
+/// Makes a panic of a handler an internal error.
+pub(super) fn panicked(_payload: Box<dyn Any + Send>) -> Response {
+    // Its message and place are in the log already.
+    Problem::internal("the handler panicked").into_response()
+}
+
+fn timed_out() -> Problem {
+    Problem::unavailable("The service did not answer in time; try again in a second.")
+}
+
+/// Errors that axum itself, or a handler without a problem, has answered.
+fn problem_of(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    match status {
+        StatusCode::NOT_FOUND => {
+            Some(Problem::not_found("Nothing is served at this path; /openapi.json lists what is."))
+        }
+        StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(
+            status,
+            "method-not-allowed",
+            "This path does not take this method; the header Allow lists those it takes.",
+        )),
+        _ if status.is_client_error() => {
+            Some(Problem::new(status, "bad-request", "The request cannot be handled as it is."))
+        }
+        _ if status.is_server_error() => Some(Problem::internal("a response without a problem")),
+        _ => None,
+    }
+}
+
+// Keeps headers such as Allow.
+fn rendered(problem: &Problem, response: &Response, trace_id: &str) -> Response {
+    let mut rendered = problem.render(Some(trace_id.to_owned()));
+    for (name, value) in response.headers() {
+        if !rendered.headers().contains_key(name) && name != axum::http::header::CONTENT_LENGTH {
+            rendered.headers_mut().append(name, value.clone());
+        }
+    }
+
+    rendered
+}
+
+fn log(problem: &Problem) {
+    let (status, slug) = (problem.status().as_u16(), problem.slug());
+    match problem.cause() {
+        Some(error) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            tracing::warn!(status, error, "request failed for now");
+        }
+        Some(error) => tracing::error!(status, error, "request failed"),
+        None => tracing::debug!(status, slug, "request refused"),
+    }
+}
+
+// Clients may invent methods; a label of theirs would grow the metrics without bound.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn record(method: &'static str, route: String, status: StatusCode, started: Instant) {
+    let class = match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    };
+    let labels = [("method", method.into()), ("route", route.into()), ("status", class.into())]
+        .map(|(key, value): (&'static str, metrics::SharedString)| metrics::Label::new(key, value));
+    metrics::counter!("http_requests_total", labels.iter()).increment(1);
+    metrics::histogram!("http_request_duration_seconds", labels.iter()).record(started.elapsed());
+}

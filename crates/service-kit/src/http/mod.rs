@@ -1,0 +1,22 @@
+//! The HTTP side of a service: extractors, problems, and what surrounds its routes.
+
+mod boundary;
+mod extract;
+mod json;
+mod problem;
+mod router;
+mod trace;
+
+pub use extract::{Json, Path, Query};
+pub use problem::Problem;
+pub(crate) use router::{Surroundings, router, serve};
+pub use trace::{Trace, new_trace};
+
+use std::time::Duration;
+
+/// The largest request body, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest time between a request and the head of its response. The body of a response, such
+/// as an event stream, may take longer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,163 @@
+//! The keys that tokens are checked with.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::events::SigningKeyPublished;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{AUDIENCE, Caller, Claims, ISSUER};
+
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
+const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// How far the clocks of two machines may be apart, in seconds.
+const LEEWAY_SECONDS: u32 = 10;
+
+/// The published signing keys, from the service's own database. Cheap to clone.
+#[derive(Clone)]
+pub struct KeyRing(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    keys: RwLock<HashMap<String, Key>>,
+    last_reload: Mutex<Option<Reload>>,
+}
+
+#[derive(Clone)]
+struct Key {
+    public: DecodingKey,
+    not_before: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+struct Reload {
+    at: Instant,
+    succeeded: bool,
+}
+
+/// Why a token was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It is no token of ours, or no longer.
+    #[error("the token is not valid")]
+    Invalid(#[source] jsonwebtoken::errors::Error),
+    /// It was signed with a key that auth has not published, or that is past its time.
+    #[error("the token's key is not known")]
+    UnknownKey,
+    /// The key may be in the database, which cannot be asked now.
+    #[error("the signing keys cannot be read now")]
+    Unavailable(#[source] Option<sqlx::Error>),
+}
+
+impl KeyRing {
+    /// An empty ring that reads keys from `pool` when a token asks for one it has not.
+    pub fn new(pool: PgPool) -> Self {
+        Self(Arc::new(Inner { pool, keys: RwLock::default(), last_reload: Mutex::default() }))
+    }
+
+    /// Checks a token: algorithm, key, signature, issuer, audience and expiry.
+    pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
+        let kid = header.kid.ok_or(TokenError::UnknownKey)?;
+        if self.find(&kid).is_none() {
+            self.reload_if_due().await?;
+        }
+        let key = self.find(&kid).ok_or(TokenError::UnknownKey)?;
+        check(token, &key, Utc::now())
+    }
+
+    /// Notices keys that have been withdrawn, by an earlier expiry, while they are in use.
+    pub(crate) async fn keep_current(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut interval = tokio::time::interval(RELOAD_INTERVAL);
+        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+            if let Err(error) = self.reload().await {
+                tracing::warn!(%error, "cannot read the signing keys; going on with those at hand");
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&self, kid: &str) -> Option<Key> {
+        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    }
+
+    /// Tokens with made-up keys must not become queries: one a second, whoever asks.
+    async fn reload_if_due(&self) -> Result<(), TokenError> {
+        let mut last = self.0.last_reload.lock().await;
+        match &*last {
+            Some(reload) if reload.at.elapsed() < RELOAD_PAUSE => {
+                return if reload.succeeded { Ok(()) } else { Err(TokenError::Unavailable(None)) };
+            }
+            _ => {}
+        }
+        let reloaded = self.reload().await;
+        *last = Some(Reload { at: Instant::now(), succeeded: reloaded.is_ok() });
+        reloaded.map_err(|error| TokenError::Unavailable(Some(error)))
+    }
+
+    async fn reload(&self) -> Result<(), sqlx::Error> {
+        type Row = (String, String, DateTime<Utc>, DateTime<Utc>);
+
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT key_id, public_key, not_before, expires_at FROM signing_keys \
+             WHERE expires_at > now()",
+        )
+        .fetch_all(&self.0.pool)
+        .await?;
+        let mut keys = HashMap::with_capacity(rows.len());
+        for (key_id, public_key, not_before, expires_at) in rows {
+            match DecodingKey::from_ed_components(&public_key) {
+                Ok(public) => {
+                    keys.insert(key_id, Key { public, not_before, expires_at });
+                }
+                Err(error) => tracing::error!(key_id, %error, "ignoring a signing key"),
+            }
+        }
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+}
+
+/// Keeps a published key. Publications of one key may arrive twice and in any order: the key itself
+/// never changes, and the earliest expiry counts.
+pub async fn store_signing_key(
+    connection: &mut PgConnection,
+    published: &SigningKeyPublished,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO signing_keys (key_id, public_key, not_before, expires_at) \
+         VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (key_id) DO UPDATE \
+         SET expires_at = least(signing_keys.expires_at, excluded.expires_at)",
+    )
+    .bind(&published.key_id)
+    .bind(published.public_key.as_str())
+    .bind(published.not_before)
+    .bind(published.expires_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller, TokenError> {
+    let leeway = TimeDelta::seconds(i64::from(LEEWAY_SECONDS));
+    if now + leeway < key.not_before || now >= key.expires_at {
+        return Err(TokenError::UnknownKey);
+    }
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.leeway = LEEWAY_SECONDS.into();
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+    let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation)
+        .map_err(TokenError::Invalid)?
+        .claims;
+    Ok(Caller { customer: claims.sub, role: claims.role })
+}
