@@ -20,7 +20,7 @@ pub struct Service {
     /// The port it listens on unless told otherwise.
     pub port: u16,
     /// The schemas it stands on, its own and those of the crates it uses (not service-kit's).
-    pub migrations: fn() -> Vec<Migrator>,
+    pub migrations: &'static [&'static Migrator],
 }
 
 #[derive(Parser)]
@@ -122,9 +122,9 @@ async fn run_command<C: Args, X: Subcommand>(
     };
     let command = command.unwrap_or(Command::Serve);
     if let Command::Migrate = command {
-        return database::migrate(&pool, &(service.migrations)()).await.context("cannot migrate");
+        return database::migrate(&pool, service.migrations).await.context("cannot migrate");
     }
-    database::ensure_migrated(&pool, &(service.migrations)(), service.name).await?;
+    database::ensure_migrated(&pool, service.migrations, service.name).await?;
 
     let timeout = args.shutdown.timeout();
     let mut kit =

@@ -45,7 +45,7 @@ pub async fn connect(
 /// Applies what is missing of the service's migrations and of this crate's own, in the order of
 /// their versions. Two migrations of one version are an error. Safe to run twice, and by several
 /// replicas at once.
-pub async fn migrate(pool: &PgPool, migrations: &[Migrator]) -> anyhow::Result<()> {
+pub async fn migrate(pool: &PgPool, migrations: &[&Migrator]) -> anyhow::Result<()> {
     // A statement of a migration may take long; and should one fail, the connection that holds the
     // migration lock ends with it instead of going back to the pool.
     let options = pool.connect_options().as_ref().clone().options([
@@ -64,7 +64,7 @@ pub async fn migrate(pool: &PgPool, migrations: &[Migrator]) -> anyhow::Result<(
 /// replicas that still run.
 pub async fn ensure_migrated(
     pool: &PgPool,
-    migrations: &[Migrator],
+    migrations: &[&Migrator],
     service: &str,
 ) -> anyhow::Result<()> {
     let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
@@ -175,9 +175,9 @@ fn cannot_connect(error: sqlx::Error) -> anyhow::Error {
     }
 }
 
-fn merge(migrations: &[Migrator]) -> anyhow::Result<Migrator> {
+fn merge(migrations: &[&Migrator]) -> anyhow::Result<Migrator> {
     let mut merged: BTreeMap<i64, Migration> = BTreeMap::new();
-    for migration in migrations.iter().chain([&MIGRATIONS]).flat_map(Migrator::iter) {
+    for migration in migrations.iter().copied().chain([&MIGRATIONS]).flat_map(Migrator::iter) {
         if let Some(other) = merged.insert(migration.version, migration.clone()) {
             bail!(
                 "two migrations have the version {}: {} and {}",

@@ -14,7 +14,7 @@
 //!     greeting_seconds: u64,
 //! }
 //!
-//! const SERVICE: Service = Service { name: "greeter", port: 3010, migrations: Vec::new };
+//! const SERVICE: Service = Service { name: "greeter", port: 3010, migrations: &[] };
 //!
 //! async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<()> {
 //!     let shutdown = kit.shutdown.clone();

@@ -1,5 +1,9 @@
 //! For the tests of services: a kit without a command line, and tokens without auth.
 
+mod service;
+
+pub use service::{TestCaller, TestService};
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
