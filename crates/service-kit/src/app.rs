@@ -1,5 +1,6 @@
 //! The `main` of every service.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -51,10 +52,11 @@ enum NoCommand {}
 /// Runs a service from the command line: `serve`, which is the default, or `migrate`.
 ///
 /// `start` gets the kit and the service's own configuration, and starts what the service consists
-/// of; `main` then runs it until SIGTERM, Ctrl-C or a failure.
+/// of; `main` then runs it until SIGTERM, Ctrl-C or a failure. It returns what [`Kit::serve_http`]
+/// returned, since there is no service without health and metrics.
 pub fn main<C: Args>(
     service: Service,
-    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
 ) -> ExitCode {
     main_with_commands(service, start, async |_kit: &mut Kit, _config: C, command: NoCommand| {
         match command {}
@@ -65,7 +67,7 @@ pub fn main<C: Args>(
 /// with a kit whose tasks end when it returns.
 pub fn main_with_commands<C: Args, X: Subcommand>(
     service: Service,
-    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
 ) -> ExitCode {
     let cli = match parse(service, std::env::args_os()) {
@@ -96,7 +98,7 @@ fn parse<C: Args, X: Subcommand>(
 fn run_process<C: Args, X: Subcommand>(
     service: Service,
     cli: Cli<C, X>,
-    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     telemetry::init(&cli.kit.telemetry)?;
@@ -110,7 +112,7 @@ fn run_process<C: Args, X: Subcommand>(
 async fn run_command<C: Args, X: Subcommand>(
     service: Service,
     cli: Cli<C, X>,
-    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<()>,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let Cli { kit: args, config, command } = cli;

@@ -4,7 +4,10 @@
 //! A service names itself, and starts its parts on the [`Kit`] it is given:
 //!
 //! ```no_run
+//! use std::net::SocketAddr;
+//!
 //! use service_kit::{Kit, Service};
+//! use utoipa_axum::router::OpenApiRouter;
 //!
 //! /// The service's own variables.
 //! #[derive(clap::Args)]
@@ -16,7 +19,7 @@
 //!
 //! const SERVICE: Service = Service { name: "greeter", port: 3010, migrations: &[] };
 //!
-//! async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<()> {
+//! async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
 //!     let shutdown = kit.shutdown.clone();
 //!     kit.spawn("greeter", async move {
 //!         let mut interval =
@@ -26,8 +29,7 @@
 //!         }
 //!         Ok(())
 //!     });
-//!     kit.serve_http(utoipa_axum::router::OpenApiRouter::new()).await?;
-//!     Ok(())
+//!     kit.serve_http(OpenApiRouter::new()).await
 //! }
 //!
 //! fn main() -> std::process::ExitCode {

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,9 +32,9 @@ impl TestService {
         service: Service,
         pool: PgPool,
         kafka: KafkaArgs,
-        start: impl AsyncFnOnce(&mut Kit) -> anyhow::Result<std::net::SocketAddr>,
+        start: impl AsyncFnOnce(&mut Kit) -> anyhow::Result<SocketAddr>,
     ) -> anyhow::Result<Self> {
-        database::migrate(&pool, &(service.migrations)()).await?;
+        database::migrate(&pool, service.migrations).await?;
         let mut connection = pool.acquire().await?;
         tokens::store_signing_key(&mut connection, &TestSigner::new().published()).await?;
         drop(connection);
