@@ -1,0 +1,231 @@
+//! Raw records, topics and offsets for tests.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::time::{Instant, timeout_at};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A record as it is in Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its topic, with the prefix.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value; `None` is a tombstone.
+    pub payload: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// The value of the first header of that name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// A record to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Its topic, with the prefix.
+    pub topic: String,
+    /// The partition, or `None` for the one the key belongs to.
+    pub partition: Option<i32>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its value; `None` is a tombstone.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// Writes records in their order and waits until the broker has acknowledged all of them.
+/// Returns partition and offset of each.
+pub async fn produce(brokers: &str, records: &[NewRecord]) -> Result<Vec<(i32, i64)>> {
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+        .create()?;
+    let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
+    for record in records {
+        waiting.push(enqueue(&producer, record).await?);
+    }
+    let mut places = Vec::with_capacity(waiting.len());
+    for delivery in waiting {
+        let delivery = delivery.await?.map_err(|(error, _)| error)?;
+        places.push((delivery.partition, delivery.offset));
+    }
+    Ok(places)
+}
+
+async fn enqueue(producer: &FutureProducer, new: &NewRecord) -> Result<DeliveryFuture> {
+    let headers = new.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+        headers.insert(Header { key, value: Some(value) })
+    });
+    let mut record = FutureRecord::<[u8], [u8]>::to(&new.topic).headers(headers);
+    record.partition = new.partition;
+    record.key = new.key.as_deref();
+    record.payload = new.payload.as_deref();
+    loop {
+        match producer.send_result(record) {
+            Ok(delivery) => return Ok(delivery),
+            Err((KafkaError::MessageProduction(Code::QueueFull), refused)) => {
+                record = refused;
+                let producer = producer.clone();
+                tokio::task::spawn_blocking(move || producer.flush(PATIENCE)).await??;
+            }
+            Err((error, _)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads the topics from their beginning until `enough` holds for what was read so far.
+///
+/// # Errors
+///
+/// When it does not hold within `deadline`; the error tells how many records there were.
+pub async fn read_until(
+    brokers: &str,
+    topics: &[&str],
+    deadline: Duration,
+    mut enough: impl FnMut(&[Record]) -> bool,
+) -> Result<Vec<Record>> {
+    let end = Instant::now() + deadline;
+    let consumer: StreamConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        // Needed by the client, used for nothing: partitions are assigned, offsets not kept.
+        .set("group.id", "test-reader")
+        .set("enable.auto.commit", "false")
+        .set("fetch.wait.max.ms", "20")
+        .create()?;
+    let mut assignment = TopicPartitionList::new();
+    for (topic, partitions) in partitions(brokers, topics).await? {
+        for partition in 0..partitions {
+            assignment.add_partition_offset(&topic, partition, rdkafka::Offset::Beginning)?;
+        }
+    }
+    consumer.assign(&assignment)?;
+    let mut records = Vec::new();
+    while !enough(&records) {
+        let Ok(received) = timeout_at(end, consumer.recv()).await else {
+            bail!(
+                "what was awaited on {} did not come within {deadline:?}; {} records came",
+                topics.join(", "),
+                records.len()
+            );
+        };
+        let message = received?;
+        records.push(Record {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            headers: message.headers().map(headers).unwrap_or_default(),
+            payload: message.payload().map(<[u8]>::to_vec),
+        });
+    }
+    Ok(records)
+}
+
+fn headers(headers: &impl Headers) -> Vec<(String, Vec<u8>)> {
+    headers
+        .iter()
+        .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
+        .collect()
+}
+
+/// Makes topics with `partitions` each, of one replica, where they are missing, and waits until
+/// the metadata shows all of them with a leader.
+pub async fn create_topics(brokers: &str, topics: &[&str], partitions: i32) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let new: Vec<_> = topics
+        .iter()
+        .map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(1)))
+        .collect();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    for result in admin.create_topics(&new, &options).await? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, error)) => bail!("cannot make the topic {topic}: {error}"),
+        }
+    }
+    self::partitions(brokers, topics).await.map(drop)
+}
+
+/// Deletes the topics whose name `unwanted` holds for.
+pub(crate) async fn delete_topics(brokers: &str, unwanted: impl Fn(&str) -> bool) -> Result<()> {
+    let config = ClientConfig::new().set("bootstrap.servers", brokers).clone();
+    let admin: AdminClient<DefaultClientContext> = config.create()?;
+    let names = tokio::task::spawn_blocking(move || -> Result<Vec<String>> {
+        let consumer: BaseConsumer = config.create()?;
+        let metadata = consumer.fetch_metadata(None, PATIENCE)?;
+        Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+    })
+    .await??;
+    let names: Vec<_> = names.iter().map(String::as_str).filter(|name| unwanted(name)).collect();
+    if !names.is_empty() {
+        admin.delete_topics(&names, &AdminOptions::new()).await?;
+    }
+    Ok(())
+}
+
+/// How many partitions each topic has, once all of them have a leader.
+async fn partitions(brokers: &str, topics: &[&str]) -> Result<Vec<(String, i32)>> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+    let end = Instant::now() + PATIENCE;
+    tokio::task::spawn_blocking(move || {
+        let mut found = Vec::new();
+        for topic in topics {
+            loop {
+                let count = led_partitions(&consumer, &topic)?;
+                if let Some(count) = count {
+                    found.push((topic, count));
+                    break;
+                }
+                if Instant::now() > end {
+                    bail!("the topic {topic} is not there");
+                }
+                // Pauses between two looks: nothing comes from a consumer without assignment.
+                let _ = consumer.poll(Duration::from_millis(20));
+            }
+        }
+        Ok(found)
+    })
+    .await?
+}
+
+fn led_partitions(consumer: &BaseConsumer, topic: &str) -> Result<Option<i32>> {
+    let metadata = consumer
+        .fetch_metadata(Some(topic), PATIENCE)
+        .with_context(|| format!("cannot look the topic {topic} up"))?;
+    let Some(topic) = metadata.topics().first() else {
+        return Ok(None);
+    };
+    let partitions = topic.partitions();
+    let led = topic.error().is_none()
+        && !partitions.is_empty()
+        && partitions
+            .iter()
+            .all(|partition| partition.error().is_none() && partition.leader() >= 0);
+    Ok(led.then_some(i32::try_from(partitions.len())?))
+}

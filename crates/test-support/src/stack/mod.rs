@@ -1,0 +1,39 @@
+//! A private Postgres and Kafka on this machine, without containers.
+//!
+//! Servers are known by their folder: each keeps its data, its log and a pid file there, so that
+//! another process can find and stop them, and what a killed run left behind is cleaned at the
+//! next start.
+
+mod account;
+mod artifacts;
+mod kafka;
+mod needs;
+mod port;
+mod postgres;
+mod process;
+mod roles;
+mod secret;
+
+pub use account::{private_dir, world_dir};
+pub use artifacts::Artifacts;
+pub use kafka::Kafka;
+pub use port::{free_port, port_is_free};
+pub use postgres::Postgres;
+pub use process::{ServerProcess, log_tail};
+pub use roles::{SERVICES, create_service_role, database_url};
+pub use secret::{random_password, write_secret};
+
+use std::path::{Path, PathBuf};
+
+/// Told what is being done where it takes long; prints a line, or does nothing.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// The top folder of this checkout.
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .components()
+        .collect::<PathBuf>()
+        .join("../..")
+        .canonicalize()
+        .unwrap_or_else(|_| PathBuf::from("."))
+}

@@ -1,0 +1,29 @@
+-- Defines pg_temp.create_service_role(role, schema, password): what each service gets in the
+-- current database. Run it as superuser, then call the function in the same session, once a
+-- service. Running it again changes nothing but the password.
+--
+-- A role reaches its own schema only: it owns that one, and what everybody may do by default
+-- (use the database and its `public` schema) is taken back.
+
+CREATE OR REPLACE FUNCTION pg_temp.create_service_role(service_role text, service_schema text, service_password text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = service_role) THEN
+        EXECUTE format('CREATE ROLE %I', service_role);
+    END IF;
+    EXECUTE format(
+        'ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD %L',
+        service_role, service_password);
+
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE 'REVOKE ALL ON SCHEMA public FROM PUBLIC';
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), service_role);
+
+    EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', service_schema, service_role);
+    EXECUTE format('ALTER SCHEMA %I OWNER TO %I', service_schema, service_role);
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I',
+        service_role, current_database(), service_schema);
+END
+$$;
