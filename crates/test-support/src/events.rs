@@ -1,0 +1,136 @@
+//! Events as their producing services would publish them, and as a plain consumer would read them.
+
+#![allow(clippy::expect_used, reason = "only tests call it, and they end by a panic")]
+
+use std::time::Duration;
+
+use chrono::Utc;
+use contracts::{
+    envelope::{self, Envelope},
+    events::{Event, EventType},
+    topic::Topic,
+    trace::TraceContext,
+};
+use uuid::Uuid;
+
+use crate::{
+    TestEnv,
+    kafka::{NewRecord, Record, produce, read_until},
+};
+
+/// How long an awaited event may take; servers of tests share two cores.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An event with the id under which it is delivered, once or again.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The same at every delivery.
+    pub id: Uuid,
+    /// What is told.
+    pub event: Event,
+}
+
+impl Delivery {
+    /// A new event.
+    pub fn new(event: impl Into<Event>) -> Self {
+        Self { id: Uuid::now_v7(), event: event.into() }
+    }
+
+    /// The record its service would publish, on this test's topic.
+    pub fn record(&self, env: &TestEnv) -> NewRecord {
+        let topic = self.event.topic();
+        let trace = TraceContext::new(
+            *self.event.trace_id().as_bytes(),
+            Uuid::now_v7().as_u64_pair().1.to_be_bytes(),
+        );
+        let envelope = Envelope::new(&self.event, topic.producer(), self.id, Utc::now(), trace);
+        let headers = envelope.headers();
+        NewRecord {
+            topic: env.topic(topic.name()),
+            partition: None,
+            key: Some(self.event.key().into_bytes()),
+            headers: headers
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec()))
+                .collect(),
+            payload: Some(self.event.to_json()),
+        }
+    }
+}
+
+impl TestEnv {
+    /// Publishes an event as its service would, and returns what delivers it again.
+    ///
+    /// # Panics
+    ///
+    /// When Kafka does not take it.
+    pub async fn publish(&self, event: impl Into<Event>) -> Delivery {
+        let delivery = Delivery::new(event);
+        self.deliver(std::slice::from_ref(&delivery)).await;
+        delivery
+    }
+
+    /// Publishes deliveries in this order, in one batch.
+    ///
+    /// # Panics
+    ///
+    /// When Kafka does not take them.
+    pub async fn deliver(&self, deliveries: &[Delivery]) {
+        let records: Vec<_> = deliveries.iter().map(|delivery| delivery.record(self)).collect();
+        produce(self.kafka_brokers(), &records).await.expect("Kafka takes the events");
+    }
+
+    /// Reads a topic from its beginning until `enough` holds for its events so far; in order per key.
+    ///
+    /// # Panics
+    ///
+    /// When it does not hold in time, or when a record is no event.
+    pub async fn events(&self, topic: Topic, enough: impl FnMut(&[Event]) -> bool) -> Vec<Event> {
+        self.events_of(&[topic], enough).await
+    }
+
+    /// The same for several topics.
+    ///
+    /// # Panics
+    ///
+    /// Likewise.
+    pub async fn events_of(
+        &self,
+        topics: &[Topic],
+        mut enough: impl FnMut(&[Event]) -> bool,
+    ) -> Vec<Event> {
+        let names: Vec<_> = topics.iter().map(|topic| self.topic(topic.name())).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut events = Vec::new();
+        read_until(self.kafka_brokers(), &names, PATIENCE, |records| {
+            events.extend(records[events.len()..].iter().map(event));
+            enough(&events)
+        })
+        .await
+        .expect("the awaited events");
+        events
+    }
+
+    /// Makes all topics of the system.
+    ///
+    /// # Panics
+    ///
+    /// When Kafka does not answer.
+    pub async fn create_all_topics(&self) {
+        let mut names: Vec<_> = Topic::ALL.iter().map(|topic| topic.name().to_owned()).collect();
+        names.push(contracts::topic::dead_letter_topic(self.service()));
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        self.create_topics(&names).await;
+    }
+}
+
+/// The event in a record.
+///
+/// # Panics
+///
+/// When it is none.
+pub fn event(record: &Record) -> Event {
+    let name = record.header(envelope::TYPE).and_then(|name| std::str::from_utf8(name).ok());
+    let event_type = name.and_then(EventType::from_name).expect("a known type");
+    Event::decode(event_type, record.payload.as_deref().expect("a body")).expect("a valid event")
+}
