@@ -105,12 +105,7 @@ impl Envelope {
             (CE_ID, self.id.to_string().into()),
             (CE_TYPE, ce_type(self.event_type).into()),
             (CE_SOURCE, self.source.as_str().into()),
-            (
-                CE_TIME,
-                self.time
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-                    .into(),
-            ),
+            (CE_TIME, self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into()),
             (CE_SUBJECT, self.subject.as_str().into()),
             (CE_SPECVERSION, SPECVERSION.into()),
             (CONTENT_TYPE, JSON.into()),
@@ -143,9 +138,7 @@ impl Envelope {
             return Err(invalid(TRACE_ID, "must be the trace id of `traceparent`"));
         }
         Ok(Self {
-            id: text(CE_ID)?
-                .parse()
-                .map_err(|_| invalid(CE_ID, "must be a UUID"))?,
+            id: text(CE_ID)?.parse().map_err(|_| invalid(CE_ID, "must be a UUID"))?,
             event_type,
             source: text(CE_SOURCE)?.to_owned(),
             time: parsed(CE_TIME, text(CE_TIME)?)?,
@@ -165,8 +158,122 @@ fn parsed<T: FromStr<Err: Display>>(header: &'static str, text: &str) -> Result<
 }
 
 fn invalid(header: &'static str, problem: impl Display) -> EnvelopeError {
-    EnvelopeError::Invalid {
-        header,
-        problem: problem.to_string(),
+    EnvelopeError::Invalid { header, problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{events::ExpirationCompleted, ids::OrderId};
+
+    type Headers = BTreeMap<&'static str, Vec<u8>>;
+
+    fn envelope(id: u128, micros: i64, trace: [u8; 16], span: [u8; 8]) -> Envelope {
+        let trace = TraceContext::new(trace, span);
+        let time = DateTime::from_timestamp_micros(micros).unwrap();
+        let event = ExpirationCompleted {
+            order_id: OrderId::from_uuid(Uuid::from_u128(id)),
+            expired_at: time,
+            trace_id: trace.trace_id,
+        };
+        Envelope::new(&event.into(), "expiration", Uuid::from_u128(id), time, trace)
+    }
+
+    fn sample() -> Headers {
+        headers(&envelope(7, 1_755_253_800_000_000, [1; 16], [2; 8]))
+    }
+
+    fn headers(envelope: &Envelope) -> Headers {
+        let bytes = |text: Cow<str>| text.into_owned().into_bytes();
+        envelope.headers().into_iter().map(|(name, value)| (name, bytes(value))).collect()
+    }
+
+    fn parse(headers: &Headers) -> Result<Envelope, EnvelopeError> {
+        Envelope::parse(|name| headers.get(name).map(Vec::as_slice))
+    }
+
+    #[test]
+    fn the_headers_read_as_documented() {
+        let texts: BTreeMap<_, _> =
+            sample().into_iter().map(|(k, v)| (k, String::from_utf8(v).unwrap())).collect();
+        let expected = [
+            ("ce_id", "00000000-0000-0000-0000-000000000007"),
+            ("ce_source", "/boutique/expiration"),
+            ("ce_specversion", "1.0"),
+            ("ce_subject", "ord_00000000000000000000000007"),
+            ("ce_time", "2025-08-15T10:30:00Z"),
+            ("ce_type", "boutique.expiration.v1.ExpirationCompleted"),
+            ("content-type", "application/json"),
+            ("correlationId", "ord_00000000000000000000000007"),
+            ("traceId", "01010101010101010101010101010101"),
+            ("traceparent", "00-01010101010101010101010101010101-0202020202020202-01"),
+            ("type", "ExpirationCompleted"),
+        ];
+        assert_eq!(texts, expected.map(|(k, v)| (k, v.to_owned())).into());
+    }
+
+    #[test]
+    fn a_missing_header_is_named() {
+        for header in sample().into_keys() {
+            let mut headers = sample();
+            headers.remove(header);
+            assert_eq!(parse(&headers), Err(EnvelopeError::Missing { header }));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf8_is_named() {
+        for name in sample().into_keys() {
+            let mut headers = sample();
+            headers.insert(name, vec![b'a', 0xff]);
+            let Err(EnvelopeError::Invalid { header, .. }) = parse(&headers) else {
+                panic!("{name} was accepted")
+            };
+            assert_eq!(header, name);
+        }
+    }
+
+    #[test]
+    fn a_wrong_header_is_named_and_not_quoted() {
+        for (name, value) in [
+            (CE_ID, "secret"),
+            (CE_TYPE, "boutique.orders.v1.ExpirationCompleted"),
+            (CE_TIME, "secret"),
+            (CE_SPECVERSION, "0.3"),
+            (CONTENT_TYPE, "text/secret"),
+            (TRACEPARENT, "00-secret"),
+            (TRACE_ID, "secret"),
+            (TRACE_ID, "0000000000000000000000000000000a"),
+        ] {
+            let mut headers = sample();
+            headers.insert(name, value.into());
+            let error = parse(&headers).unwrap_err();
+            assert!(matches!(&error, EnvelopeError::Invalid { header, .. } if *header == name));
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_is_that_whatever_else_is_there() {
+        let only_type = Headers::from([(TYPE, b"OrderPraised".to_vec())]);
+        assert_eq!(parse(&only_type), Err(EnvelopeError::UnknownType));
+    }
+
+    proptest! {
+        #[test]
+        fn an_envelope_comes_back(
+            id: u128,
+            // The years of four digits, to the microsecond as Postgres keeps them.
+            micros in 0..253_402_300_800_000_000_i64,
+            trace: [u8; 16],
+            span: [u8; 8],
+        ) {
+            let envelope = envelope(id, micros, trace, span);
+            prop_assert_eq!(parse(&headers(&envelope)), Ok(envelope));
+        }
     }
 }

@@ -132,3 +132,66 @@ impl fmt::Display for Sku {
 }
 
 serde_as_text!(Sku);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::{NoContext, Timestamp};
+
+    use super::*;
+
+    fn order_at(millis: u64) -> OrderId {
+        let (seconds, rest) = (millis / 1000, millis % 1000);
+        let nanos = u32::try_from(rest).unwrap() * 1_000_000;
+        OrderId::from_uuid(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos)))
+    }
+
+    #[test]
+    fn prefixes_keep_ids_apart() {
+        let order = OrderId::from_uuid(Uuid::nil());
+        assert_eq!(order.to_string(), "ord_00000000000000000000000000");
+        assert_eq!(format!("{order:?}"), order.to_string());
+        let text = order.to_string();
+        assert_eq!(text.parse::<CustomerId>(), Err(IdError::Prefix { expected: "cust_" }));
+        assert_eq!(text.parse::<PaymentId>(), Err(IdError::Prefix { expected: "pay_" }));
+        assert_eq!("".parse::<OrderId>(), Err(IdError::Prefix { expected: "ord_" }));
+        assert_eq!("ord_".parse::<OrderId>(), Err(IdError::Length));
+        assert!("ORD_00000000000000000000000000".parse::<OrderId>().is_err());
+        assert!(" ord_00000000000000000000000000".parse::<OrderId>().is_err());
+    }
+
+    #[test]
+    fn skus() {
+        for good in ["a", "SKU-1", "Mug_blue.2", &"x".repeat(64)] {
+            assert_eq!(good.parse::<Sku>().unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a b", "a/b", "ä", "a\n", "a\0", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<Sku>(), Err(SkuError), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_come_back(bits: u128) {
+            let id = CustomerId::from_uuid(Uuid::from_u128(bits));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            let json = serde_json::to_string(&id).unwrap();
+            prop_assert_eq!(serde_json::from_str::<CustomerId>(&json).unwrap(), id);
+        }
+
+        #[test]
+        fn ids_sort_by_time(a in 0_u64..1 << 48, b in 0_u64..1 << 48) {
+            prop_assume!(a != b);
+            let (first, second) = (order_at(a), order_at(b));
+            prop_assert_eq!(first.cmp(&second), a.cmp(&b));
+            prop_assert_eq!(first.to_string().cmp(&second.to_string()), a.cmp(&b));
+        }
+
+        #[test]
+        fn any_text_is_an_id_or_an_error(text in "(ord_)?\\PC{0,40}") {
+            if let Ok(id) = text.parse::<OrderId>() {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+}

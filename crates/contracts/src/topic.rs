@@ -65,10 +65,7 @@ impl Topic {
 
     /// The topic of that name, without any prefix of the installation.
     pub fn from_name(name: &str) -> Option<Topic> {
-        Topic::ALL
-            .iter()
-            .copied()
-            .find(|topic| topic.name() == name)
+        Topic::ALL.iter().copied().find(|topic| topic.name() == name)
     }
 }
 
@@ -81,4 +78,18 @@ impl fmt::Display for Topic {
 /// Where a service puts what it could not process.
 pub fn dead_letter_topic(service: &str) -> String {
     format!("{service}.dlq.v1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_is_found_by_its_name() {
+        for topic in Topic::ALL {
+            assert_eq!(Topic::from_name(topic.name()), Some(*topic));
+        }
+        assert_eq!(Topic::from_name("orders.v2"), None);
+        assert_eq!(dead_letter_topic("orders"), "orders.dlq.v1");
+    }
 }

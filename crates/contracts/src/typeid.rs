@@ -19,9 +19,7 @@ const VALUES: [u8; 256] = {
 const NONE: u8 = u8::MAX;
 
 pub(crate) fn encode(bits: u128) -> impl Iterator<Item = char> {
-    (0..LENGTH)
-        .rev()
-        .map(move |place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31]))
+    (0..LENGTH).rev().map(move |place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31]))
 }
 
 pub(crate) fn decode(suffix: &str) -> Result<u128, IdError> {
@@ -40,4 +38,71 @@ pub(crate) fn decode(suffix: &str) -> Result<u128, IdError> {
         bits = bits << 5 | u128::from(value);
     }
     Ok(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(bits: u128) -> String {
+        encode(bits).collect()
+    }
+
+    #[test]
+    fn known_vectors() {
+        for (bits, suffix) in [
+            (0, "00000000000000000000000000"),
+            (1, "00000000000000000000000001"),
+            (10, "0000000000000000000000000a"),
+            (16, "0000000000000000000000000g"),
+            (32, "00000000000000000000000010"),
+            (u128::MAX, "7zzzzzzzzzzzzzzzzzzzzzzzzz"),
+            (0x0189_0a5d_ac96_774b_bcce_b302_099a_8057, "01h455vb4pex5vsknk084sn02q"),
+            (0x0110_c853_1d09_52d8_d73e_1194_e95b_5f19, "0123456789abcdefghjkmnpqrs"),
+        ] {
+            assert_eq!(text(bits), suffix);
+            assert_eq!(decode(suffix), Ok(bits));
+        }
+    }
+
+    #[test]
+    fn a_wrong_suffix_says_what_is_wrong() {
+        for (suffix, error) in [
+            ("", IdError::Length),
+            ("0000000000000000000000000", IdError::Length),
+            ("000000000000000000000000000", IdError::Length),
+            ("80000000000000000000000000", IdError::Overflow),
+            ("zzzzzzzzzzzzzzzzzzzzzzzzzz", IdError::Overflow),
+            ("0000000000000000000000000A", IdError::Character { position: 25 }),
+            ("0i000000000000000000000000", IdError::Character { position: 1 }),
+            ("00l00000000000000000000000", IdError::Character { position: 2 }),
+            ("000o0000000000000000000000", IdError::Character { position: 3 }),
+            ("0000u000000000000000000000", IdError::Character { position: 4 }),
+            ("00000-00000000000000000000", IdError::Character { position: 5 }),
+            ("é000000000000000000000000", IdError::Character { position: 0 }),
+        ] {
+            assert_eq!(decode(suffix), Err(error), "{suffix}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back(bits: u128) {
+            prop_assert_eq!(decode(&text(bits)), Ok(bits));
+        }
+
+        #[test]
+        fn every_text_that_decodes_is_the_one_encoded(suffix in "[0-9a-z]{26}") {
+            if let Ok(bits) = decode(&suffix) {
+                prop_assert_eq!(text(bits), suffix);
+            }
+        }
+
+        #[test]
+        fn text_sorts_as_the_value(a: u128, b: u128) {
+            prop_assert_eq!(text(a).cmp(&text(b)), a.cmp(&b));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{Event, EventType};
 use crate::money::Money;
@@ -51,10 +51,7 @@ impl DecodeError {
 
 /// One pass into one buffer: the body's opening brace becomes the comma after
 /// the type. No event is without fields: each has its trace id.
-#[expect(
-    clippy::expect_used,
-    reason = "a struct of strings and numbers into memory cannot fail"
-)]
+#[expect(clippy::expect_used, reason = "a struct of strings and numbers into memory cannot fail")]
 pub(super) fn to_json(event_type: EventType, event: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::with_capacity(512);
     json.extend_from_slice(b"{\"type\":\"");
@@ -93,14 +90,12 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(
     json: &'a [u8],
 ) -> Result<T, DecodeError> {
     serde_json::from_slice(json).map_err(|error| {
+        // Not by the error's category: a number too large for its field counts as syntax there.
+        let is_json = serde_json::from_slice::<IgnoredAny>(json).is_ok();
         let mut again = serde_json::Deserializer::from_slice(json);
         match serde_path_to_error::deserialize::<_, T>(&mut again) {
-            Err(located) if error.is_data() => locate(event, &located),
-            _ => DecodeError::Syntax {
-                event,
-                line: error.line(),
-                column: error.column(),
-            },
+            Err(located) if is_json => locate(event, &located),
+            _ => DecodeError::Syntax { event, line: error.line(), column: error.column() },
         }
     })
 }
@@ -110,9 +105,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(
 /// our own fields.
 fn locate(event: EventType, error: &serde_path_to_error::Error<serde_json::Error>) -> DecodeError {
     let text = error.inner().to_string();
-    let message = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(message, _)| message);
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     let path = error.path().to_string();
     let below = |field: &str| match path.as_str() {
         "." => field.to_owned(),
@@ -120,10 +113,7 @@ fn locate(event: EventType, error: &serde_path_to_error::Error<serde_json::Error
     };
     let quoted = |start| message.strip_prefix(start)?.strip_suffix('`');
     if let Some(field) = quoted("missing field `") {
-        DecodeError::Missing {
-            event,
-            field: below(field),
-        }
+        DecodeError::Missing { event, field: below(field) }
     } else if let Some(field) = quoted("duplicate field `") {
         invalid(event, below(field), "expected once")
     } else {
@@ -135,11 +125,7 @@ fn locate(event: EventType, error: &serde_path_to_error::Error<serde_json::Error
 }
 
 fn invalid(event: EventType, field: impl Into<String>, problem: impl Into<String>) -> DecodeError {
-    DecodeError::Invalid {
-        event,
-        field: field.into(),
-        problem: problem.into(),
-    }
+    DecodeError::Invalid { event, field: field.into(), problem: problem.into() }
 }
 
 impl Event {
@@ -150,10 +136,7 @@ impl Event {
             return Ok(());
         };
         let Some(currency) = currency else {
-            return Err(DecodeError::Missing {
-                event,
-                field: "currency".to_owned(),
-            });
+            return Err(DecodeError::Missing { event, field: "currency".to_owned() });
         };
         match Money::from_amount(amount, currency) {
             Ok(money) if money.minor >= 0 => Ok(()),

@@ -22,9 +22,5 @@ fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error>
 
 pub(super) fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Line>, D::Error> {
     let lines = Vec::deserialize(deserializer)?;
-    if lines.is_empty() {
-        Err(D::Error::custom("must not be empty"))
-    } else {
-        Ok(lines)
-    }
+    if lines.is_empty() { Err(D::Error::custom("must not be empty")) } else { Ok(lines) }
 }

@@ -150,11 +150,7 @@ impl FromStr for PublicKey {
         let fits = text.len() == Self::LENGTH
             && text.bytes().all(|b| BASE64URL.contains(&b))
             && text.bytes().last().is_some_and(|b| last.contains(&b));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(PublicKeyError)
-        }
+        if fits { Ok(Self(text.to_owned())) } else { Err(PublicKeyError) }
     }
 }
 
@@ -165,3 +161,51 @@ impl fmt::Display for PublicKey {
 }
 
 serde_as_text!(PublicKey);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_email_does_not_show_in_logs() {
+        let email: Email = "asha@example.org".parse().unwrap();
+        assert_eq!(email.as_str(), "asha@example.org");
+        assert!(!format!("{email:?}").contains("asha"));
+    }
+
+    #[test]
+    fn what_could_break_a_mail_is_no_email() {
+        let long = format!("{}@example.org", "a".repeat(250));
+        for text in ["", "asha", "@example.org", "asha@", "a b@c.org", "a@b.org\r\nBcc: x", &long] {
+            assert_eq!(text.parse::<Email>(), Err(EmailError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn known_public_keys() {
+        assert_eq!(PublicKey::from_bytes(&[0; 32]).as_str(), "A".repeat(43));
+        assert_eq!(PublicKey::from_bytes(&[255; 32]).as_str(), format!("{}8", "_".repeat(42)));
+        let counting: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        let text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+        assert_eq!(PublicKey::from_bytes(&counting).as_str(), text);
+    }
+
+    #[test]
+    fn other_texts_are_no_public_key() {
+        let (short, long) = ("A".repeat(42), "A".repeat(44));
+        let (padded, spilled) = (format!("{short}="), format!("{short}B"));
+        for text in ["", &short, &long, &padded, &spilled, &format!("{short}+")] {
+            assert_eq!(text.parse::<PublicKey>(), Err(PublicKeyError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_parses(bytes: [u8; 32]) {
+            let key = PublicKey::from_bytes(&bytes);
+            prop_assert_eq!(key.as_str().parse(), Ok(key.clone()));
+        }
+    }
+}

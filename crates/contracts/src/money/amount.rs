@@ -52,29 +52,19 @@ impl FromStr for Amount {
         if whole.is_empty() || leading_zero {
             return Err(MoneyError::NotDecimal);
         }
-        if !whole
-            .bytes()
-            .chain(decimals.bytes())
-            .all(|b| b.is_ascii_digit())
-        {
+        if !whole.bytes().chain(decimals.bytes()).all(|b| b.is_ascii_digit()) {
             return Err(MoneyError::NotDecimal);
         }
         if decimals.len() > MAX_SCALE {
             return Err(MoneyError::OutOfRange);
         }
         let signed = |b: u8| {
-            if negative {
-                -i64::from(b - b'0')
-            } else {
-                i64::from(b - b'0')
-            }
+            if negative { -i64::from(b - b'0') } else { i64::from(b - b'0') }
         };
         let units = whole
             .bytes()
             .chain(decimals.bytes())
-            .try_fold(0_i64, |units, b| {
-                units.checked_mul(10)?.checked_add(signed(b))
-            })
+            .try_fold(0_i64, |units, b| units.checked_mul(10)?.checked_add(signed(b)))
             .ok_or(MoneyError::OutOfRange)?;
         // Would print without its sign.
         if negative && units == 0 {
@@ -92,30 +82,71 @@ impl fmt::Display for Amount {
         }
         let sign = if self.units < 0 { "-" } else { "" };
         let (units, one) = (self.units.unsigned_abs(), 10_u64.pow(self.scale.into()));
-        write!(
-            f,
-            "{sign}{}.{:0width$}",
-            units / one,
-            units % one,
-            width = self.scale.into()
-        )
+        write!(f, "{sign}{}.{:0width$}", units / one, units % one, width = self.scale.into())
     }
 }
 
 // A raw value is the one way to keep serde_json from going through a float.
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string())
-            .map_err(ser::Error::custom)?
-            .serialize(serializer)
+        RawValue::from_string(self.to_string()).map_err(ser::Error::custom)?.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer)?
-            .get()
-            .parse()
-            .map_err(de::Error::custom)
+        Box::<RawValue>::deserialize(deserializer)?.get().parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_plain_decimal_is_refused() {
+        for text in [
+            "", "-", ".", "1.", ".5", "01", "-01", "00", "+1", "1e3", "1E3", "1.5e0", "1,5", " 1",
+            "1 ", "0x1", "-0", "-0.00", "--1", "1.-5", "1.2.3", "NaN", "Infinity", "١",
+        ] {
+            assert_eq!(text.parse::<Amount>(), Err(MoneyError::NotDecimal), "{text:?}");
+        }
+        let too_long = format!("0.{}", "0".repeat(19));
+        for text in ["9223372036854775808", "-9223372036854775809", &too_long, &"9".repeat(400)] {
+            assert_eq!(text.parse::<Amount>(), Err(MoneyError::OutOfRange), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_no_plain_number_is_refused() {
+        for json in ["\"1.00\"", "null", "true", "[1]", "{}", "1e2", "-0"] {
+            assert!(serde_json::from_str::<Amount>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn digits_a_float_would_lose_stay() {
+        for json in ["1499.00", "0.10", "90071992547409.93", "9223372036854775807", "0.1000000000"]
+        {
+            let amount: Amount = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&amount).unwrap(), json);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_comes_back(units: i64, scale in 0_u8..=18) {
+            let amount = Amount::new(units, scale);
+            prop_assert_eq!(amount.to_string().parse(), Ok(amount));
+        }
+
+        #[test]
+        fn every_text_that_parses_prints_the_same(text in "-?[0-9]{1,10}(\\.[0-9]{1,9})?") {
+            if let Ok(amount) = text.parse::<Amount>() {
+                prop_assert_eq!(amount.to_string(), text);
+            }
+        }
     }
 }

@@ -36,10 +36,7 @@ const TWO: &[&str] = &[
 
 impl Currency {
     /// The Indian rupee.
-    pub const INR: Currency = Currency {
-        code: "INR",
-        digits: 2,
-    };
+    pub const INR: Currency = Currency { code: "INR", digits: 2 };
 
     /// The three letters.
     pub const fn code(self) -> &'static str {
@@ -60,10 +57,7 @@ impl FromStr for Currency {
             .iter()
             .find_map(|&(digits, codes)| {
                 let index = codes.binary_search(&text).ok()?;
-                Some(Currency {
-                    code: codes[index],
-                    digits,
-                })
+                Some(Currency { code: codes[index], digits })
             })
             .ok_or(MoneyError::UnknownCurrency)
     }
@@ -82,3 +76,37 @@ impl fmt::Debug for Currency {
 }
 
 serde_as_text!(Currency);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_with_its_digits() {
+        for (digits, codes) in DIGITS {
+            assert!(codes.is_sorted(), "binary search needs order");
+            for code in codes {
+                let currency: Currency = code.parse().unwrap();
+                assert_eq!((currency.code(), currency.digits()), (*code, digits));
+                assert!(code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()));
+            }
+        }
+        assert_eq!("INR".parse(), Ok(Currency::INR));
+    }
+
+    #[test]
+    fn no_code_is_listed_twice() {
+        let mut codes: Vec<_> = DIGITS.iter().flat_map(|(_, codes)| codes.iter()).collect();
+        codes.sort();
+        let all = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), all);
+    }
+
+    #[test]
+    fn other_codes_are_refused() {
+        for code in ["", "inr", "XXX", "XAU", "IN", "INRR", "INR "] {
+            assert_eq!(code.parse::<Currency>(), Err(MoneyError::UnknownCurrency), "{code}");
+        }
+    }
+}
