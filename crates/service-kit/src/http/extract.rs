@@ -159,11 +159,10 @@ fn invalid_query(rejection: &QueryRejection) -> Problem {
     let failure = std::iter::successors(rejection.source(), |&error| error.source())
         .find_map(|error| error.downcast_ref::<Failure>());
     let Some(failure) = failure else {
-        return invalid("query", &rejection.body_text());
+        return invalid("query", "it cannot be read");
     };
     let message = failure.inner().to_string();
-    let name = json::field_of(failure.path(), &message);
-    invalid(&name, &message)
+    invalid(&json::field_of(failure.path(), &message), &json::reason_of(&message))
 }
 
 fn invalid(name: &str, reason: &str) -> Problem {

@@ -17,28 +17,59 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| invalid(error.path(), error.inner()))?;
     deserializer.end().map_err(|error| syntax(&error))?;
-    match nul_in_text(text) {
-        None => Ok(value),
-        Some(field) => Err(Problem::invalid_field(
-            field.clone(),
-            format!("The field {field} holds the character U+0000, which is not allowed."),
-        )),
-    }
+    let Some(field) = nul_in_text(text) else {
+        return Ok(value);
+    };
+    let field = shortened(field);
+    let detail = format!("The field {field} holds the character U+0000, which is not allowed.");
+    Err(Problem::invalid_field(field, detail))
 }
 
-/// The path of the field an error is about, where serde's own message tells more than the path of
-/// the value that was read: a field that is missing or unknown is not part of that path.
+/// The path of the field an error is about. The path of the value that was read does not have a
+/// field that is missing or there twice; serde's message has.
 pub(super) fn field_of(path: &Path, message: &str) -> String {
     let parent = path.to_string();
-    let named = ["missing field `", "unknown field `", "duplicate field `"]
+    let named = ["missing field `", "duplicate field `"]
         .iter()
         .find_map(|start| message.strip_prefix(start)?.split('`').next());
     match named {
-        None if parent == "." => "body".to_owned(),
-        None => parent,
-        Some(name) if parent == "." => name.to_owned(),
-        Some(name) if parent == name || parent.ends_with(&format!(".{name}")) => parent,
+        Some(name) if path.iter().len() == 0 => name.to_owned(),
         Some(name) => format!("{parent}.{name}"),
+        None if path.iter().len() == 0 => "body".to_owned(),
+        None => shortened(parent),
+    }
+}
+
+/// What is wrong with a field, as serde says it.
+pub(super) fn reason_of(message: &str) -> String {
+    // The position helps nobody who is told the field.
+    let reason = message.rsplit_once(" at line ").map_or(message, |(reason, _)| reason);
+    match reason.rsplit_once(", expected ") {
+        Some((found, expected)) => {
+            format!("{}, expected {}", shortened(found.to_owned()), in_words(expected))
+        }
+        None => shortened(reason.to_owned()),
+    }
+}
+
+/// Names of Rust types mean nothing to a client.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" => "a whole number that is not negative".to_owned(),
+        "i32" | "i64" => "a whole number".to_owned(),
+        _ if expected.starts_with("struct ") => "an object".to_owned(),
+        _ => expected.to_owned(),
+    }
+}
+
+/// What the client has sent is repeated to it up to here.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -47,10 +78,8 @@ fn invalid(path: &Path, error: &serde_json::Error) -> Problem {
         return syntax(error);
     }
     let message = error.to_string();
-    // The position helps nobody who is told the field.
-    let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-    let field = field_of(path, reason);
-    let detail = format!("The field {field} is not valid: {reason}.");
+    let field = field_of(path, &message);
+    let detail = format!("The field {field} is not valid: {}.", reason_of(&message));
     Problem::invalid_field(field, detail)
 }
 
@@ -68,6 +97,7 @@ fn nul_in_text(text: &str) -> Option<String> {
         return None;
     }
     nul_in_value(&serde_json::from_str(text).ok()?, String::new())
+        .map(|path| if path.is_empty() { "body".to_owned() } else { path })
 }
 
 fn nul_in_value(value: &Value, path: String) -> Option<String> {
@@ -86,5 +116,109 @@ fn nul_in_value(value: &Value, path: String) -> Option<String> {
             nul_in_value(field, field_path)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        items: Vec<Item>,
+        note: Option<String>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Item {
+        sku: String,
+        qty: u32,
+    }
+
+    fn refused(body: impl AsRef<[u8]>) -> (u16, &'static str, Option<String>, String) {
+        let problem = decode::<Order>(body.as_ref()).unwrap_err();
+        let (field, detail) = (problem.field().map(str::to_owned), problem.detail().to_owned());
+        (problem.status().as_u16(), problem.slug(), field, detail)
+    }
+
+    #[track_caller]
+    fn refuses_field(body: &str, expected: &str) {
+        let (status, slug, field, detail) = refused(body);
+        assert_eq!((status, slug, field.as_deref()), (422, "invalid-field", Some(expected)));
+        assert!(detail.contains(expected), "{detail}");
+    }
+
+    #[test]
+    fn reads_what_is_right() {
+        let order =
+            decode::<Order>(br#"{"items":[{"sku":"A","qty":2}],"note":"\\u0000 is \u00e4"}"#);
+        let items = vec![Item { sku: "A".to_owned(), qty: 2 }];
+        assert_eq!(order.unwrap(), Order { items, note: Some("\\u0000 is \u{e4}".to_owned()) });
+    }
+
+    #[test]
+    fn names_a_field_of_the_wrong_type() {
+        refuses_field(r#"{"items":[{"sku":"A","qty":2},{"sku":"B","qty":"2"}]}"#, "items[1].qty");
+        refuses_field(r#"{"items":[{"sku":"A","qty":-1}]}"#, "items[0].qty");
+        refuses_field(r#"{"items":[{"sku":"A","qty":1.5}]}"#, "items[0].qty");
+        refuses_field(r#"{"items":[{"sku":"A","qty":99999999999}]}"#, "items[0].qty");
+        refuses_field(r#"{"items":{}}"#, "items");
+        refuses_field(r#"{"items":[null]}"#, "items[0]");
+        refuses_field("[]", "body");
+        refuses_field("7", "body");
+    }
+
+    #[test]
+    fn says_in_words_what_it_expected() {
+        let (.., detail) = refused(r#"{"items":[{"sku":"A","qty":"2"}]}"#);
+        let expected = "The field items[0].qty is not valid: invalid type: string \"2\", \
+                        expected a whole number from 0 to 4294967295.";
+        assert_eq!(detail, expected);
+        let (.., detail) = refused(r#"{"items":[3]}"#);
+        assert!(detail.ends_with("invalid type: integer `3`, expected an object."), "{detail}");
+    }
+
+    #[test]
+    fn names_a_field_that_is_missing_unknown_or_there_twice() {
+        refuses_field("{}", "items");
+        refuses_field(r#"{"items":[{"sku":"A"}]}"#, "items[0].qty");
+        refuses_field(r#"{"items":[],"total":1}"#, "total");
+        refuses_field(r#"{"items":[{"sku":"A","qty":1,"price":0.01}]}"#, "items[0].price");
+        refuses_field(r#"{"items":[{"sku":"A","qty":1,"qty":2}]}"#, "items[0].qty");
+    }
+
+    #[test]
+    fn names_a_text_that_postgres_cannot_store() {
+        refuses_field(r#"{"items":[{"sku":"A\u0000","qty":1}]}"#, "items[0].sku");
+        refuses_field(r#"{"items":[],"note":"\\\u0000"}"#, "note");
+    }
+
+    #[test]
+    fn tells_where_json_is_broken() {
+        for body in ["", "{", r#"{"items":[}"#, r#"{"items":[]} x"#, r#"{"items":[],"note":"#] {
+            let (status, slug, field, detail) = refused(body);
+            assert_eq!((status, slug, field), (400, "malformed-json", None), "{body}");
+            assert!(detail.contains("line 1 column"), "{detail}");
+        }
+        let deep = format!(r#"{{"items":{}"#, "[".repeat(10_000));
+        assert_eq!(refused(deep).0, 422, "the first bracket in an item is one too many");
+    }
+
+    #[test]
+    fn tells_where_utf_8_is_broken() {
+        let (status, slug, _, detail) = refused(b"{\"items\":[],\"other\":\"\xff\"}");
+        assert_eq!((status, slug), (400, "malformed-json"));
+        assert!(detail.contains("byte 21"), "{detail}");
+    }
+
+    #[test]
+    fn repeats_little_of_what_was_sent() {
+        let (_, _, field, detail) = refused(format!(r#"{{"{}":1}}"#, "ä".repeat(30_000)));
+        assert!(field.unwrap().len() < 500);
+        assert!(detail.len() < 1000, "{}", detail.len());
     }
 }

@@ -147,6 +147,16 @@ impl Problem {
         self.status
     }
 
+    /// The field or parameter that is wrong.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// What the client is told.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The end of the problem's `type`.
     pub fn slug(&self) -> &'static str {
         self.slug
