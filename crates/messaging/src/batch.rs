@@ -44,13 +44,6 @@ pub(crate) enum Failed {
     Panic(String),
 }
 
-impl Failed {
-    /// Whether looking for the record at fault can help.
-    pub(crate) fn is_permanent(&self) -> bool {
-        matches!(self, Self::Panic(_) | Self::Handler(HandlerError::Permanent(_)))
-    }
-}
-
 impl<E: Into<HandlerError>> From<E> for Failed {
     fn from(error: E) -> Self {
         Self::Handler(error.into())
@@ -62,7 +55,23 @@ impl<E: Into<HandlerError>> From<E> for Failed {
 pub(crate) struct Attempts {
     pub(crate) count: i32,
     pub(crate) first_failed_at: Option<DateTime<Utc>>,
+    /// How often another transaction was first.
+    pub(crate) conflicts: u32,
 }
+
+impl Attempts {
+    /// Whether `error` lies in a record, so that looking for it can help.
+    pub(crate) fn hold_at_fault(self, error: &Failed) -> bool {
+        match error {
+            Failed::Panic(_) | Failed::Handler(HandlerError::Permanent(_)) => true,
+            Failed::Handler(HandlerError::Conflict(_)) => self.conflicts > MAX_CONFLICTS,
+            Failed::Handler(HandlerError::Transient(_)) => false,
+        }
+    }
+}
+
+/// How often a conflict is tried again before a record is held to be at fault.
+const MAX_CONFLICTS: u32 = 3;
 
 impl<'p> Batch<'p> {
     pub(crate) fn push(
@@ -154,7 +163,7 @@ impl<'p> Batch<'p> {
                     tx.release().await?;
                     continue;
                 }
-                Err(error) if error.is_permanent() => error,
+                Err(error) if attempts.hold_at_fault(&error) => error,
                 Err(error) => return Err(error),
             };
             tx.rollback_to(savepoint).await?;

@@ -43,9 +43,6 @@ pub struct Consumer<H> {
 /// waits for it, and so drains it.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How often a conflict is tried again before the record is held to be at fault.
-const MAX_CONFLICTS: u32 = 3;
-
 enum Outcome {
     Committed,
     Stopped,
@@ -121,9 +118,8 @@ impl<H: Handler> Consumer<H> {
     async fn process(&self, batch: &Batch<'_>, shutdown: &CancellationToken) -> Outcome {
         let service = self.outbox.service();
         let mut backoff = Backoff::default();
-        let mut attempts = Attempts { count: 1, first_failed_at: None };
+        let mut attempts = Attempts { count: 1, first_failed_at: None, conflicts: 0 };
         let mut mode = Mode::Whole;
-        let mut conflicts = 0;
         loop {
             let started = std::time::Instant::now();
             let error = match batch.process(&self.outbox, &self.handler, mode, attempts).await {
@@ -133,19 +129,14 @@ impl<H: Handler> Consumer<H> {
                         .record(started.elapsed());
                     return Outcome::Committed;
                 }
-                Err(Failed::Handler(HandlerError::Conflict(cause))) => {
-                    conflicts += 1;
-                    if conflicts > MAX_CONFLICTS {
-                        HandlerError::Permanent(cause).into()
-                    } else {
-                        HandlerError::Conflict(cause).into()
-                    }
-                }
                 Err(error) => error,
             };
             attempts.count = attempts.count.saturating_add(1);
             attempts.first_failed_at.get_or_insert_with(Utc::now);
-            if error.is_permanent() && mode == Mode::Whole {
+            if let Failed::Handler(HandlerError::Conflict(_)) = error {
+                attempts.conflicts += 1;
+            }
+            if attempts.hold_at_fault(&error) && mode == Mode::Whole {
                 tracing::warn!(service, errors = ?chain(&error), events = batch.len(), "batch failed; looking for the record at fault");
                 mode = Mode::Bisect;
                 continue;

@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// How long a processed event's id is remembered. States make a later repeat harmless as well; the
 /// inbox only makes it cheap.
 pub(crate) const HORIZON: chrono::Duration = chrono::Duration::days(7);
+
+const PRUNE_AT_ONCE: i64 = 5000;
 
 /// Marks events as processed and returns those that were not yet, with the transaction's time.
 pub(crate) async fn mark(
@@ -25,26 +27,20 @@ pub(crate) async fn mark(
     Ok((now, fresh.into_iter().collect()))
 }
 
-/// Forgets events older than the horizon; ids are UUIDv7, so age is a range of the primary key.
-pub(crate) async fn prune(pool: &PgPool) -> sqlx::Result<u64> {
-    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(pool).await?;
-    let oldest_kept = uuid_floor(now - HORIZON);
-    let mut pruned = 0;
-    loop {
-        // In pieces, so that no transaction is long and no lock is held for the whole.
-        let rows = sqlx::query(
-            "DELETE FROM inbox WHERE event_id IN
-             (SELECT event_id FROM inbox WHERE event_id < $1 ORDER BY event_id LIMIT 10000)",
-        )
-        .bind(oldest_kept)
-        .execute(pool)
-        .await?
-        .rows_affected();
-        pruned += rows;
-        if rows < 10_000 {
-            return Ok(pruned);
-        }
-    }
+/// Forgets some of the events older than the horizon; whether those were all. In pieces, so that no
+/// lock is held for long. Ids are UUIDv7, so age is a range of the primary key.
+pub(crate) async fn prune(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *connection).await?;
+    let pruned = sqlx::query(
+        "DELETE FROM inbox WHERE event_id IN
+         (SELECT event_id FROM inbox WHERE event_id < $1 ORDER BY event_id LIMIT $2)",
+    )
+    .bind(uuid_floor(now - HORIZON))
+    .bind(PRUNE_AT_ONCE)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    Ok(pruned < PRUNE_AT_ONCE.unsigned_abs())
 }
 
 /// The smallest UUIDv7 of a millisecond.

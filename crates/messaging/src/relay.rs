@@ -111,6 +111,9 @@ impl Relay {
         let mut producer = Leading::new(Producer::new(&self.kafka, self.outbox.service())?);
         let mut pruned = Instant::now();
         loop {
+            if pruned.elapsed() > PRUNE_EVERY && inbox::prune(&mut connection).await? {
+                pruned = Instant::now();
+            }
             let rows = next_rows(&mut connection).await?;
             metrics::gauge!("outbox_oldest_row_age_seconds")
                 .set(rows.first().map_or(0.0, |row| row.age_seconds));
@@ -119,11 +122,6 @@ impl Relay {
                     () = self.outbox.committed() => {}
                     () = tokio::time::sleep(POLL) => {}
                     () = shutdown.cancelled() => return Ok(()),
-                }
-                if pruned.elapsed() > PRUNE_EVERY {
-                    pruned = Instant::now();
-                    let rows = inbox::prune(self.outbox.pool()).await?;
-                    tracing::debug!(rows, "inbox pruned");
                 }
                 continue;
             }
