@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 
-use crate::stack::{checkout, create_service_role, private_dir};
+use crate::stack::{checkout, create_service_role};
 use crate::{kafka, leftovers};
 
 /// Variable with the superuser's URL of the shared Postgres.
@@ -185,7 +185,7 @@ fn shared_servers() -> Result<(String, String)> {
     if let (Ok(database), Ok(kafka)) = (std::env::var(DATABASE_URL), std::env::var(KAFKA_BROKERS)) {
         return Ok((database, kafka));
     }
-    let path = private_dir(&checkout())?.join("test/stack.json");
+    let path = checkout().join(".local/test/stack.json");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} is not there", path.display()))?;
     let stack: serde_json::Value = serde_json::from_str(&text)?;

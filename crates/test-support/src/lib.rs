@@ -15,5 +15,5 @@ mod wait;
 
 pub use env::{DATABASE_URL, KAFKA_BROKERS, TestEnv};
 pub use events::{Delivery, event};
-pub use own::{OwnKafka, OwnPostgres};
+pub use own::{OwnKafka, OwnPostgres, remove_left_servers};
 pub use wait::eventually;

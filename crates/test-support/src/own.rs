@@ -2,21 +2,23 @@
 
 #![allow(clippy::expect_used, reason = "only tests call it, and they end by a panic")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use nix::sys::signal::Signal;
 
 use crate::leftovers::{is_left, new_id};
-use crate::stack::{
-    Artifacts, Kafka, Postgres, ServerProcess, checkout, free_port, private_dir, world_dir,
-};
+use crate::stack::{Artifacts, Folders, Kafka, Postgres, ServerProcess, checkout, free_port};
+
+/// What the names of their folders begin with.
+const OWN: &str = "own-";
 
 /// A Kafka of this test alone; it ends, and its data goes, when it is dropped.
 #[derive(Debug)]
 pub struct OwnKafka {
     kafka: Kafka,
-    dir: PathBuf,
+    folders: Folders,
 }
 
 impl OwnKafka {
@@ -26,11 +28,11 @@ impl OwnKafka {
     ///
     /// When it does not start; the message shows the end of its log.
     pub async fn start() -> Self {
-        let base = private_dir(&checkout()).expect("the folder .local");
-        let dir = own_dir(&base, "kafka").await;
+        let folders = own_folders().await;
         let port = free_port().expect("a free port");
-        let kafka = Kafka::start(&artifacts().await, &dir, port).await.expect("Kafka starts");
-        Self { kafka, dir }
+        let kafka =
+            Kafka::start(&artifacts().await, &folders.kafka(), port).await.expect("Kafka starts");
+        Self { kafka, folders }
     }
 
     /// Its bootstrap address, which stays the same when it is started again.
@@ -60,7 +62,7 @@ impl OwnKafka {
 
 impl Drop for OwnKafka {
     fn drop(&mut self) {
-        remove(self.kafka.process(), Signal::SIGKILL, &self.dir);
+        remove(self.kafka.process(), Signal::SIGKILL, &self.folders);
     }
 }
 
@@ -68,7 +70,7 @@ impl Drop for OwnKafka {
 #[derive(Debug)]
 pub struct OwnPostgres {
     postgres: Postgres,
-    dir: PathBuf,
+    folders: Folders,
 }
 
 impl OwnPostgres {
@@ -78,12 +80,12 @@ impl OwnPostgres {
     ///
     /// When it does not start; the message shows the end of its log.
     pub async fn start() -> Self {
-        let base = world_dir(&checkout()).expect("a folder for Postgres");
-        let dir = own_dir(&base, "postgres").await;
+        let folders = own_folders().await;
         let port = free_port().expect("a free port");
-        let postgres =
-            Postgres::start(&artifacts().await, &dir, port).await.expect("Postgres starts");
-        Self { postgres, dir }
+        let postgres = Postgres::start(&artifacts().await, &folders.postgres(), port)
+            .await
+            .expect("Postgres starts");
+        Self { postgres, folders }
     }
 
     /// URL of the database `postgres` for the superuser, which stays the same when the server is
@@ -93,8 +95,8 @@ impl OwnPostgres {
     }
 
     /// Its folder.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn dir(&self) -> PathBuf {
+        self.folders.postgres()
     }
 
     /// Stops it in order.
@@ -124,7 +126,7 @@ impl OwnPostgres {
 
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
-        remove(self.postgres.process(), Signal::SIGQUIT, &self.dir);
+        remove(self.postgres.process(), Signal::SIGQUIT, &self.folders);
     }
 }
 
@@ -132,30 +134,32 @@ async fn artifacts() -> Artifacts {
     Artifacts::ensure(&checkout(), &|_| ()).await.expect("the servers' programs")
 }
 
-/// A new folder, after those of ended test processes were cleaned.
-async fn own_dir(base: &Path, kind: &str) -> PathBuf {
-    let own = base.join("own");
-    std::fs::create_dir_all(&own).expect("a folder for the test's own servers");
-    for entry in own.read_dir().expect("the folder is readable").flatten() {
-        let name = entry.file_name();
-        let Some((_, id)) = name.to_str().and_then(|name| name.split_once('-')) else {
-            continue;
-        };
-        if is_left(id) {
-            Kafka::stop_in(&entry.path()).await;
-            Postgres::stop_in(&entry.path()).await;
-            let _ = std::fs::remove_dir_all(entry.path());
+/// New folders, after those of ended test processes were cleaned.
+async fn own_folders() -> Folders {
+    remove_left_servers().await.expect("the folders of the test's own servers");
+    Folders::new(&checkout(), &format!("{OWN}{}", new_id())).expect("folders")
+}
+
+/// Stops the servers that test processes which are gone had of their own, and removes their data.
+pub async fn remove_left_servers() -> Result<()> {
+    for name in Folders::names(&checkout())? {
+        if name.strip_prefix(OWN).is_some_and(is_left) {
+            let folders = Folders::new(&checkout(), &name)?;
+            Kafka::stop_in(&folders.kafka()).await;
+            Postgres::stop_in(&folders.postgres()).await;
+            // Another test process may be removing it too.
+            let _ = folders.remove();
         }
     }
-    own.join(format!("{kind}-{}", new_id()))
+    Ok(())
 }
 
 /// Ends a process and removes its folder, in a drop that cannot await.
-fn remove(process: &ServerProcess, signal: Signal, dir: &Path) {
+fn remove(process: &ServerProcess, signal: Signal, folders: &Folders) {
     process.send(signal);
     let deadline = Instant::now() + Duration::from_secs(5);
     while process.is_alive() && Instant::now() < deadline {
         std::thread::yield_now();
     }
-    let _ = std::fs::remove_dir_all(dir);
+    let _ = folders.remove();
 }

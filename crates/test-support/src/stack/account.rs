@@ -1,10 +1,10 @@
-//! The account Postgres runs as, which refuses to run as root, and folders it can reach.
+//! The account Postgres runs as, which refuses to run as root.
 
 use std::fs::Permissions;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 
@@ -40,7 +40,8 @@ impl Account {
         Ok(())
     }
 
-    fn can_reach(self, dir: &Path) -> bool {
+    /// Whether it can get into a folder.
+    pub(super) fn can_reach(self, dir: &Path) -> bool {
         let Some((uid, gid)) = self.0 else {
             return true;
         };
@@ -53,52 +54,4 @@ impl Account {
             meta.mode() & searchable != 0
         })
     }
-}
-
-/// The folder for what the local stack of `checkout` keeps: `.local` in it.
-pub fn private_dir(checkout: &Path) -> Result<PathBuf> {
-    let dir = checkout.join(".local");
-    make_dir(&dir)?;
-    Ok(dir)
-}
-
-/// The folder for what Postgres must reach: the same, or one under `/var/tmp` named after the
-/// checkout where `nobody` cannot get into the checkout.
-pub fn world_dir(checkout: &Path) -> Result<PathBuf> {
-    let dir = private_dir(checkout)?;
-    if Account::unprivileged()?.can_reach(&dir) {
-        return Ok(dir);
-    }
-    let elsewhere = PathBuf::from(format!(
-        "/var/tmp/boutique-{:016x}",
-        fnv1a(checkout.as_os_str().as_encoded_bytes())
-    ));
-    make_dir(&elsewhere)?;
-    // Anyone may make folders there: one that someone else made is not ours to trust.
-    let meta = elsewhere.symlink_metadata()?;
-    if !meta.is_dir() || meta.uid() != geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-        bail!("{} belongs to someone else; remove it", elsewhere.display());
-    }
-    Ok(elsewhere)
-}
-
-/// Makes a folder that all may search, whatever the umask; its parent must exist.
-pub(super) fn make_dir(dir: &Path) -> Result<()> {
-    match std::fs::DirBuilder::new().mode(0o755).create(dir) {
-        Ok(()) => std::fs::set_permissions(dir, Permissions::from_mode(0o755))?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            ensure!(dir.is_dir(), "{} is not a folder", dir.display());
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot make the folder {}", dir.display()));
-        }
-    }
-    Ok(())
-}
-
-/// A name that stays the same over builds, which the standard hasher does not promise.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -10,9 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::account::{fnv1a, make_dir};
+use super::folders::{fnv1a, make_dir, private_dir, world_dir};
 use super::process::{log_tail, run_to_end};
-use super::{Progress, needs, private_dir, world_dir};
+use super::{Progress, needs};
 
 const POM: &str = include_str!("../../stack/pom.xml");
 

@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::process::Command;
 
-use super::account::make_dir;
+use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
 use super::{Artifacts, ServerProcess, free_port, port_is_free};
 

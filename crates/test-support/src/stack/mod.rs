@@ -6,6 +6,7 @@
 
 mod account;
 mod artifacts;
+mod folders;
 mod kafka;
 mod needs;
 mod port;
@@ -14,8 +15,8 @@ mod process;
 mod roles;
 mod secret;
 
-pub use account::{private_dir, world_dir};
 pub use artifacts::Artifacts;
+pub use folders::Folders;
 pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};
 pub use postgres::Postgres;

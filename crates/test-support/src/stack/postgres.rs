@@ -8,13 +8,14 @@ use nix::sys::signal::Signal;
 use sqlx::{Connection, PgConnection};
 use tokio::process::Command;
 
-use super::account::{Account, make_dir};
+use super::account::Account;
+use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
 use super::secret::{random_password, write_secret};
 use super::{Artifacts, ServerProcess, database_url, port_is_free};
 
 /// Patience with its start: it may have to recover what was not yet checkpointed.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(30);
 
 /// Bounded memory; safe as in production: `fsync`, `synchronous_commit` and `full_page_writes`
@@ -47,7 +48,7 @@ impl Postgres {
     /// Starts a server on the data in `dir`, which is made where it is missing; one that still
     /// runs there is stopped first. Returns when it answers.
     ///
-    /// `dir` must be one its account can reach, as under [`world_dir`](super::world_dir).
+    /// `dir` must be one its account can reach, as [`Folders::postgres`](super::Folders::postgres) is.
     pub async fn start(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<Self> {
         Self::stop_in(dir).await;
         ensure!(port_is_free(port), "port {port}, wanted for Postgres, is taken");

@@ -77,7 +77,7 @@ async fn a_taken_port_is_named() {
     let artifacts = Artifacts::ensure(&checkout(), &|_| ()).await.unwrap();
     let port = free_port().unwrap();
     let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let dir = private_dir(&checkout()).unwrap().join("never-made");
+    let dir = checkout().join(".local/never-made");
     let kafka = Kafka::start(&artifacts, &dir, port).await.unwrap_err();
     assert_eq!(kafka.to_string(), format!("port {port}, wanted for Kafka, is taken"));
     let postgres = Postgres::start(&artifacts, &dir, port).await.unwrap_err();
@@ -88,7 +88,7 @@ async fn a_taken_port_is_named() {
 async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
     let postgres = OwnPostgres::start().await;
     postgres.stop().await;
-    let dir = postgres.dir().to_path_buf();
+    let dir = postgres.dir();
     std::fs::remove_file(dir.join("data/PG_VERSION")).unwrap();
     let artifacts = Artifacts::ensure(&checkout(), &|_| ()).await.unwrap();
     let error = Postgres::start(&artifacts, &dir, free_port().unwrap()).await.unwrap_err();
@@ -102,7 +102,7 @@ async fn a_server_that_cannot_start_shows_the_end_of_its_log() {
 async fn what_a_killed_run_left_is_stopped_at_the_next_start() {
     let artifacts = Artifacts::ensure(&checkout(), &|_| ()).await.unwrap();
     let mut own = OwnPostgres::start().await;
-    let dir = own.dir().to_path_buf();
+    let dir = own.dir();
     let left = Postgres::process_in(&dir).expect("the pid file tells of it");
     let again = Postgres::start(&artifacts, &dir, free_port().unwrap()).await.unwrap();
     assert!(!left.is_alive());
@@ -115,15 +115,15 @@ async fn what_a_killed_run_left_is_stopped_at_the_next_start() {
 /// The process id was given to another process since: that one is left alone.
 #[tokio::test]
 async fn a_stale_pid_file_ends_nobody_else() {
-    let dir = world_dir(&checkout()).unwrap().join(format!("stale-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let folders = Folders::new(&checkout(), &format!("stale-{}", std::process::id())).unwrap();
+    let dir = folders.local();
     let mut other =
         tokio::process::Command::new("sleep").arg("60").kill_on_drop(true).spawn().unwrap();
     std::fs::write(dir.join("kafka.pid"), format!("{} 1\n", other.id().unwrap())).unwrap();
-    assert!(Kafka::process_in(&dir).is_none());
-    Kafka::stop_in(&dir).await;
+    assert!(Kafka::process_in(dir).is_none());
+    Kafka::stop_in(dir).await;
     assert!(other.try_wait().unwrap().is_none(), "another process was ended");
     assert!(!dir.join("kafka.pid").exists(), "the stale file is still there");
     other.kill().await.unwrap();
-    std::fs::remove_dir_all(&dir).unwrap();
+    folders.remove().unwrap();
 }

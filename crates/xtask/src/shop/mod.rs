@@ -1,0 +1,241 @@
+//! The shop as its clients see it: over the public HTTP interfaces only.
+
+mod stream;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+pub use stream::{Change, Changes};
+
+/// Where each service listens.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    http: reqwest::Client,
+    urls: BTreeMap<String, String>,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub email: String,
+    pub token: String,
+}
+
+/// An order as the orders service answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    pub id: String,
+    pub status: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Shop {
+    /// `urls` by service name, such as `http://127.0.0.1:3002`.
+    pub fn new(urls: BTreeMap<String, String>) -> Result<Self> {
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        Ok(Self { http, urls })
+    }
+
+    pub async fn sign_up(&self, email: &str, password: &str) -> Result<Account> {
+        self.account("/api/users/signup", StatusCode::CREATED, email, password).await
+    }
+
+    pub async fn sign_in(&self, email: &str, password: &str) -> Result<Account> {
+        self.account("/api/users/signin", StatusCode::OK, email, password).await
+    }
+
+    async fn account(
+        &self,
+        path: &str,
+        expected: StatusCode,
+        email: &str,
+        password: &str,
+    ) -> Result<Account> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct SignedIn {
+            access_token: String,
+        }
+        let credentials = json!({"email": email, "password": password});
+        let request = self.request("auth", Method::POST, path).json(&credentials);
+        let signed_in: SignedIn = answer(request, expected).await?;
+        Ok(Account { email: email.to_owned(), token: signed_in.access_token })
+    }
+
+    /// Sets what is on hand of a SKU, whatever it was.
+    pub async fn set_stock(&self, admin: &Account, sku: &str, on_hand: u32) -> Result<()> {
+        let request = self
+            .request("inventory", Method::PUT, &format!("/api/stock/{sku}"))
+            .bearer_auth(&admin.token)
+            .header("if-match", "*")
+            .json(&json!({"onHand": on_hand}));
+        answer::<Value>(request, StatusCode::OK).await.map(drop)
+    }
+
+    /// What is on hand, reserved and available of a SKU.
+    pub async fn stock(&self, sku: &str) -> Result<Stock> {
+        let path = format!("/api/stock/{sku}");
+        answer(self.request("inventory", Method::GET, &path), StatusCode::OK).await
+    }
+
+    /// SKUs of the catalogue's first page.
+    pub async fn skus(&self, limit: usize) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Product>,
+        }
+        #[derive(Deserialize)]
+        struct Product {
+            sku: String,
+        }
+        let path = format!("/api/products?limit={limit}");
+        let page: Page =
+            answer(self.request("products", Method::GET, &path), StatusCode::OK).await?;
+        Ok(page.items.into_iter().map(|product| product.sku).collect())
+    }
+
+    pub async fn place_order(
+        &self,
+        customer: &Account,
+        sku: &str,
+        qty: u32,
+        payment_method: Option<&str>,
+    ) -> Result<Order> {
+        let mut order = json!({"items": [{"sku": sku, "qty": qty}]});
+        if let Some(method) = payment_method {
+            order["paymentMethod"] = json!(method);
+        }
+        let request = self.request("orders", Method::POST, "/api/orders");
+        answer(request.bearer_auth(&customer.token).json(&order), StatusCode::ACCEPTED).await
+    }
+
+    pub async fn order(&self, customer: &Account, id: &str) -> Result<Order> {
+        let request = self.request("orders", Method::GET, &format!("/api/orders/{id}"));
+        answer(request.bearer_auth(&customer.token), StatusCode::OK).await
+    }
+
+    pub async fn cancel(&self, customer: &Account, id: &str) -> Result<()> {
+        let request = self.request("orders", Method::POST, &format!("/api/orders/{id}/cancel"));
+        let response = request.bearer_auth(&customer.token).send().await?;
+        expect(response, StatusCode::OK).await.map(drop)
+    }
+
+    pub async fn pay(&self, customer: &Account, id: &str, method: &str) -> Result<()> {
+        let payment = json!({"orderId": id, "paymentMethod": method});
+        let request = self.request("payments", Method::POST, "/api/payments/pay").json(&payment);
+        let response = request.bearer_auth(&customer.token).send().await?;
+        expect(response, StatusCode::ACCEPTED).await.map(drop)
+    }
+
+    /// The payment's status, or `None` where the service has not heard of the order yet.
+    pub async fn payment_status(&self, customer: &Account, id: &str) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Payment {
+            status: String,
+        }
+        let request = self.request("payments", Method::GET, &format!("/api/payments/{id}"));
+        let response = request.bearer_auth(&customer.token).send().await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let payment: Payment = expect(response, StatusCode::OK).await?.json().await?;
+        Ok(Some(payment.status))
+    }
+
+    /// Kind and order of each of the customer's latest notifications.
+    pub async fn notifications(&self, customer: &Account) -> Result<Vec<Notification>> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Notification>,
+        }
+        let request = self.request("notification", Method::GET, "/api/notifications?limit=100");
+        let page: Page = answer(request.bearer_auth(&customer.token), StatusCode::OK).await?;
+        Ok(page.items)
+    }
+
+    /// Opens the customer's stream of order changes.
+    pub async fn changes(&self, customer: &Account) -> Result<Changes> {
+        Changes::open(self.clone(), customer.clone()).await
+    }
+
+    /// Places an order as a client that repeats its request, under one Idempotency-Key, until the
+    /// service has answered it. Returns the order's id and how often it was repeated.
+    pub async fn place_order_persistently(
+        &self,
+        customer: &Account,
+        sku: &str,
+        payment_method: &str,
+    ) -> Result<(String, usize)> {
+        let key = uuid::Uuid::now_v7().to_string();
+        let body = json!({"items": [{"sku": sku, "qty": 1}], "paymentMethod": payment_method});
+        let mut repeats = 0;
+        loop {
+            let request = self.request("orders", Method::POST, "/api/orders").json(&body);
+            let request = request.bearer_auth(&customer.token).header("idempotency-key", &key);
+            match request.timeout(Duration::from_secs(15)).send().await {
+                Ok(response) if response.status() == StatusCode::ACCEPTED => {
+                    if let Ok(order) = response.json::<Order>().await {
+                        return Ok((order.id, repeats));
+                    }
+                }
+                Ok(response) if !may_succeed_later(response.status()) => {
+                    expect(response, StatusCode::ACCEPTED).await?;
+                }
+                Ok(_) | Err(_) => {}
+            }
+            repeats += 1;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn request(&self, service: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = self.urls.get(service).map(String::as_str).unwrap_or_default();
+        self.http.request(method, format!("{url}{path}"))
+    }
+}
+
+/// What the inventory service tells of a SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stock {
+    pub on_hand: i64,
+    pub reserved: i64,
+}
+
+/// A notification as its receiver sees it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    pub order_id: String,
+    pub kind: String,
+    pub status: String,
+}
+
+async fn answer<T: DeserializeOwned>(
+    request: reqwest::RequestBuilder,
+    expected: StatusCode,
+) -> Result<T> {
+    let response = request.timeout(Duration::from_secs(30)).send().await?;
+    let url = response.url().clone();
+    let body = expect(response, expected).await?.bytes().await?;
+    serde_json::from_slice(&body).with_context(|| format!("the answer of {url}"))
+}
+
+fn may_succeed_later(status: StatusCode) -> bool {
+    status.is_server_error() || [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
+async fn expect(response: reqwest::Response, expected: StatusCode) -> Result<reqwest::Response> {
+    if response.status() == expected {
+        return Ok(response);
+    }
+    let (status, url) = (response.status(), response.url().clone());
+    let body = response.text().await.unwrap_or_default();
+    bail!("{url} answered {status} instead of {expected}: {body}")
+}
