@@ -1,0 +1,7 @@
+//! The kit as services use it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod http;
+mod sample;
+mod supervisor;

@@ -1,0 +1,156 @@
+//! A service that does nothing but answer.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::sse::{Event, Sse};
+use axum::routing::get;
+use contracts::ids::OrderId;
+use futures_util::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use service_kit::config::KafkaArgs;
+use service_kit::http::{Json, Path, Problem, Query, Trace};
+use service_kit::tokens::{Admin, Caller};
+use service_kit::{Kit, testing};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The service, running.
+pub struct Sample {
+    pub url: String,
+    pub shutdown: CancellationToken,
+    pub running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Sample {
+    /// Without a database.
+    pub async fn start() -> Self {
+        let nowhere = PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/nothing").unwrap();
+        Self::start_with(nowhere, |_kit| {}).await
+    }
+
+    pub async fn start_with(pool: PgPool, prepare: impl FnOnce(&mut Kit)) -> Self {
+        let kafka = KafkaArgs {
+            kafka_brokers: "127.0.0.1:1".to_owned(),
+            kafka_topic_prefix: String::new(),
+        };
+        let mut kit = testing::kit("sample", pool, kafka).unwrap();
+        prepare(&mut kit);
+        let shutdown = kit.shutdown.clone();
+        let address = kit.serve_http(routes(shutdown.clone())).await.unwrap();
+        let running = tokio::spawn(kit.run(Duration::from_secs(10)));
+        Self { url: format!("http://{address}"), shutdown, running }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        reqwest::get(self.url(path)).await.unwrap()
+    }
+
+    pub async fn get_with(&self, path: &str, header: &str, value: &str) -> reqwest::Response {
+        let request = reqwest::Client::new().get(self.url(path)).header(header, value);
+        request.send().await.unwrap()
+    }
+
+    pub async fn post(
+        &self,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Response {
+        let request = reqwest::Client::new().post(self.url("/api/baskets"));
+        request.header("content-type", content_type).body(body).send().await.unwrap()
+    }
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Basket {
+    sku: String,
+    qty: u32,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct Page {
+    /// How many.
+    limit: Option<u32>,
+    status: Option<Status>,
+    search: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Status {
+    Pending,
+}
+
+/// Takes a basket.
+#[utoipa::path(post, path = "/api/baskets", responses((status = 202, body = Basket)))]
+async fn post_basket(Json(basket): Json<Basket>) -> (StatusCode, Json<Basket>) {
+    (StatusCode::ACCEPTED, Json(basket))
+}
+
+/// Lists baskets.
+#[utoipa::path(get, path = "/api/baskets", params(Page), responses((status = 200)))]
+async fn list_baskets(Query(page): Query<Page>) -> String {
+    let _ = (page.status, page.search);
+    page.limit.unwrap_or(20).to_string()
+}
+
+/// One basket.
+#[utoipa::path(
+    get,
+    path = "/api/baskets/{id}",
+    params(("id" = String, Path, description = "The order's id")),
+    responses((status = 200)),
+    security(("bearer" = []), ("cookie" = [])),
+)]
+async fn get_basket(Path(id): Path<OrderId>) -> String {
+    id.to_string()
+}
+
+async fn line(Path((name, number)): Path<(String, u32)>) -> String {
+    format!("{name} {number}")
+}
+
+async fn panics() -> StatusCode {
+    panic!("a handler broke")
+}
+
+async fn broken() -> Result<(), Problem> {
+    Err(sqlx::Error::Protocol("secret of the inside".to_owned()))?;
+    Ok(())
+}
+
+async fn away() -> Result<(), Problem> {
+    let error = anyhow::Error::new(sqlx::Error::PoolTimedOut).context("cannot store the order");
+    Err(Problem::internal(error))
+}
+
+async fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let first = stream::iter([Ok(Event::default().data("hello"))]);
+    Sse::new(first.chain(stream::pending()).take_until(shutdown.cancelled_owned()))
+}
+
+fn routes(shutdown: CancellationToken) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(post_basket, list_baskets))
+        .routes(routes!(get_basket))
+        .route("/api/lines/{name}/{number}", get(line))
+        .route("/api/panics", get(panics))
+        .route("/api/broken", get(broken))
+        .route("/api/away", get(away))
+        .route("/api/teapot", get(StatusCode::IM_A_TEAPOT))
+        .route("/api/hangs", get(std::future::pending::<StatusCode>))
+        .route("/api/events", get(move || events(shutdown)))
+        .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
+        .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
+        .route("/api/admin", get(async |admin: Admin| admin.customer.to_string()))
+}
