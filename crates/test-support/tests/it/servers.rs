@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use test_support::kafka::{NewRecord, create_topics, produce, read_until};
-use test_support::stack::{
-    Artifacts, Kafka, Postgres, checkout, free_port, private_dir, world_dir,
-};
+use test_support::stack::{Artifacts, Folders, Kafka, Postgres, checkout, free_port};
 use test_support::{OwnKafka, OwnPostgres};
 
 const DEADLINE: Duration = Duration::from_secs(30);
