@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::{PublicKey, Role, SigningAlgorithm, SigningKeyPublished};
 use contracts::ids::CustomerId;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ const SECRET_KEY: [u8; 32] = [
     0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
 ];
 
-const PUBLIC_KEY: [u8; 32] = [
+pub(crate) const PUBLIC_KEY: [u8; 32] = [
     0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a,
     0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
 ];
@@ -89,8 +90,8 @@ impl TestSigner {
         self.sign(&claims)
     }
 
-    /// A token of any content.
-    pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+    /// A token of any content, right or wrong.
+    pub fn sign(&self, claims: &impl Serialize) -> anyhow::Result<String> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(KEY_ID.to_owned());
         Ok(jsonwebtoken::encode(&header, claims, &self.key)?)

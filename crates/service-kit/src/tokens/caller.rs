@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use contracts::events::Role;
 use contracts::ids::CustomerId;
 
-use super::key_ring::TokenError;
+use super::check::TokenError;
 use super::{COOKIE, KeyRing};
 use crate::http::Problem;
 
@@ -81,6 +81,40 @@ fn refused(error: TokenError) -> Problem {
         TokenError::Unavailable(Some(error)) => Problem::from(error),
         TokenError::Unavailable(None) => {
             Problem::unavailable("The access token cannot be checked now; try again in a second.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    fn token_of(headers: &[(HeaderName, &'static str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        token(&headers.collect()).ok().map(str::to_owned)
+    }
+
+    #[test]
+    fn finds_the_token_in_the_header_or_the_cookies() {
+        for header in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(token_of(&[(AUTHORIZATION, header)]).as_deref(), Some("abc"), "{header}");
+        }
+        for cookies in
+            ["access_token=abc", "a=b; access_token=abc;c=d", "xaccess_token=x;access_token=abc"]
+        {
+            assert_eq!(token_of(&[(COOKIE_HEADER, cookies)]).as_deref(), Some("abc"), "{cookies}");
+        }
+        assert_eq!(token_of(&[]), None);
+        assert_eq!(token_of(&[(COOKIE_HEADER, "refresh_token=abc; access_tokens=abc")]), None);
+    }
+
+    #[test]
+    fn a_malformed_header_is_not_replaced_by_the_cookie() {
+        for header in ["", "abc", "Bearer", "Basic YTpi", "Bearer\u{e4}abc"] {
+            let headers = [(AUTHORIZATION, header), (COOKIE_HEADER, "access_token=abc")];
+            assert_eq!(token_of(&headers), None, "{header}");
         }
     }
 }

@@ -4,21 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::events::SigningKeyPublished;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{AUDIENCE, Caller, Claims, ISSUER};
+use super::Caller;
+use super::check::{Key, TokenError, check};
 
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 const RELOAD_PAUSE: Duration = Duration::from_secs(1);
-
-/// How far the clocks of two machines may be apart, in seconds.
-const LEEWAY_SECONDS: u32 = 10;
 
 /// The published signing keys, from the service's own database. Cheap to clone.
 #[derive(Clone)]
@@ -30,30 +28,9 @@ struct Inner {
     last_reload: Mutex<Option<Reload>>,
 }
 
-#[derive(Clone)]
-struct Key {
-    public: DecodingKey,
-    not_before: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-}
-
 struct Reload {
     at: Instant,
     succeeded: bool,
-}
-
-/// Why a token was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// It is no token of ours, or no longer.
-    #[error("the token is not valid")]
-    Invalid(#[source] jsonwebtoken::errors::Error),
-    /// It was signed with a key that auth has not published, or that is past its time.
-    #[error("the token's key is not known")]
-    UnknownKey,
-    /// The key may be in the database, which cannot be asked now.
-    #[error("the signing keys cannot be read now")]
-    Unavailable(#[source] Option<sqlx::Error>),
 }
 
 impl KeyRing {
@@ -144,20 +121,4 @@ pub async fn store_signing_key(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller, TokenError> {
-    let leeway = TimeDelta::seconds(i64::from(LEEWAY_SECONDS));
-    if now + leeway < key.not_before || now >= key.expires_at {
-        return Err(TokenError::UnknownKey);
-    }
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.leeway = LEEWAY_SECONDS.into();
-    validation.set_issuer(&[ISSUER]);
-    validation.set_audience(&[AUDIENCE]);
-    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-    let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation)
-        .map_err(TokenError::Invalid)?
-        .claims;
-    Ok(Caller { customer: claims.sub, role: claims.role })
 }

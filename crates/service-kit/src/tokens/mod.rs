@@ -1,6 +1,7 @@
 //! Access tokens: who calls, checked here with the keys that auth has published.
 
 mod caller;
+mod check;
 mod key_ring;
 
 pub use caller::{Admin, Caller};

@@ -134,7 +134,7 @@ async fn away() -> Result<(), Problem> {
     Err(Problem::internal(error))
 }
 
-async fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let first = stream::iter([Ok(Event::default().data("hello"))]);
     Sse::new(first.chain(stream::pending()).take_until(shutdown.cancelled_owned()))
 }
@@ -149,7 +149,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/away", get(away))
         .route("/api/teapot", get(StatusCode::IM_A_TEAPOT))
         .route("/api/hangs", get(std::future::pending::<StatusCode>))
-        .route("/api/events", get(move || events(shutdown)))
+        .route("/api/events", get(async move || events(shutdown)))
         .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
         .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
         .route("/api/admin", get(async |admin: Admin| admin.customer.to_string()))
