@@ -1,1 +1,4 @@
-//! Boutique inventory service.
+//! Boutique inventory service: stock, and what is set aside of it for orders.
+
+pub mod reservation;
+pub mod stock;
