@@ -1,1 +1,3 @@
-//! Boutique orders service.
+//! Boutique orders service: orders, their history, and the saga's decision.
+
+pub mod order;
