@@ -52,13 +52,18 @@ impl KeyRing {
 
     /// Notices keys that have been withdrawn, by an earlier expiry, while they are in use.
     pub(crate) async fn keep_current(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        shutdown.run_until_cancelled(self.reload_for_ever()).await;
+        Ok(())
+    }
+
+    async fn reload_for_ever(&self) {
         let mut interval = tokio::time::interval(RELOAD_INTERVAL);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+        loop {
+            interval.tick().await;
             if let Err(error) = self.reload().await {
                 tracing::warn!(%error, "cannot read the signing keys; going on with those at hand");
             }
         }
-        Ok(())
     }
 
     fn find(&self, kid: &str) -> Option<Key> {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod database;
 mod http;
+mod process;
 mod sample;
 mod supervisor;
+mod tokens;

@@ -1,0 +1,177 @@
+//! Connections and migrations on a real Postgres.
+
+use std::time::Duration;
+
+use service_kit::config::DatabaseArgs;
+use service_kit::database;
+use sqlx::PgPool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use test_support::{OwnPostgres, TestEnv};
+use tokio_util::sync::CancellationToken;
+
+fn migrator(migrations: &[(i64, &'static str)]) -> Migrator {
+    let migration = |&(version, sql): &(i64, &'static str)| {
+        let sql = sqlx::SqlSafeStr::into_sql_str(sql);
+        Migration::new(version, "test".into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(migrations.iter().map(migration).collect())
+}
+
+fn args(database_url: String) -> DatabaseArgs {
+    DatabaseArgs { database_url, database_max_connections: 2 }
+}
+
+async fn applied(pool: &PgPool) -> Vec<i64> {
+    let versions = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY installed_on");
+    versions.fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn migrations_of_all_crates_are_applied_in_order_and_once() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let service = migrator(&[(100, "CREATE TABLE orders (item bigint REFERENCES outbox)")]);
+    let messaging = migrator(&[(1, "CREATE TABLE outbox (id bigint PRIMARY KEY)")]);
+    let migrations = [&service, &messaging];
+    database::migrate(&pool, &migrations).await.unwrap();
+    assert_eq!(applied(&pool).await, [1, 50, 100]);
+    database::migrate(&pool, &migrations).await.unwrap();
+    database::ensure_migrated(&pool, &migrations, "orders").await.unwrap();
+    assert_eq!(applied(&pool).await, [1, 50, 100]);
+}
+
+#[tokio::test]
+async fn replicas_may_migrate_at_the_same_time() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let slow = migrator(&[(100, "CREATE TABLE orders (); SELECT pg_sleep(0.2)")]);
+    let migrations = [&slow];
+    let results = tokio::join!(
+        database::migrate(&pool, &migrations),
+        database::migrate(&pool, &migrations),
+        database::migrate(&pool, &migrations),
+        database::migrate(&pool, &migrations),
+    );
+    for result in [results.0, results.1, results.2, results.3] {
+        result.unwrap();
+    }
+    assert_eq!(applied(&pool).await, [50, 100]);
+}
+
+#[tokio::test]
+async fn two_migrations_of_one_version_are_refused() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let (first, second) = (migrator(&[(100, "SELECT 1")]), migrator(&[(100, "SELECT 2")]));
+    let error = database::migrate(&pool, &[&first, &second]).await.unwrap_err();
+    assert!(error.to_string().contains("two migrations have the version 100"), "{error}");
+}
+
+#[tokio::test]
+async fn a_migration_that_failed_does_not_lock_out_the_next_one() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let broken = migrator(&[(100, "CREATE TABLE orders (); SELECT 1/0")]);
+    database::migrate(&pool, &[&broken]).await.unwrap_err();
+    let mended = migrator(&[(100, "CREATE TABLE orders ()")]);
+    let migrations = [&mended];
+    let attempt = database::migrate(&pool, &migrations);
+    tokio::time::timeout(Duration::from_secs(20), attempt).await.unwrap().unwrap();
+    assert_eq!(applied(&pool).await, [50, 100]);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_behind_is_refused_and_one_that_is_ahead_is_not() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let old = migrator(&[(100, "SELECT 1")]);
+    let new = migrator(&[(100, "SELECT 1"), (101, "SELECT 2")]);
+    let error = database::ensure_migrated(&pool, &[&old], "orders").await.unwrap_err();
+    assert!(error.to_string().contains("run `orders migrate`"), "{error}");
+
+    database::migrate(&pool, &[&old]).await.unwrap();
+    database::ensure_migrated(&pool, &[&old], "orders").await.unwrap();
+    let error = database::ensure_migrated(&pool, &[&new], "orders").await.unwrap_err();
+    assert!(error.to_string().contains("lacks the migrations 101 (test)"), "{error}");
+
+    database::migrate(&pool, &[&new]).await.unwrap();
+    database::ensure_migrated(&pool, &[&old], "orders").await.unwrap();
+    database::migrate(&pool, &[&old]).await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_are_named_and_bounded_in_time() {
+    let env = TestEnv::new("orders").await;
+    let shutdown = CancellationToken::new();
+    let connected = database::connect(&args(env.database_url()), "orders", &shutdown).await;
+    let pool = connected.unwrap().unwrap();
+    for (setting, expected) in [
+        ("application_name", "orders"),
+        ("statement_timeout", "10s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+        ("transaction_timeout", "20s"),
+    ] {
+        let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+            .bind(setting)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(value, expected, "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn what_waiting_cannot_mend_is_an_error_without_the_password() {
+    let env = TestEnv::new("orders").await;
+    let url = env.database_url();
+    let (user, rest) = url.split_once(":test@").unwrap();
+    let wrong = [
+        format!("{user}:hunter2@{rest}"),
+        format!("{url}_hunter2"),
+        "hunter2".to_owned(),
+        "postgres://u:hunter2@host:port/x".to_owned(),
+    ];
+    for url in wrong {
+        let attempt = database::connect(&args(url), "orders", &CancellationToken::new()).await;
+        let error = format!("{:#}", attempt.unwrap_err());
+        assert!(error.contains("DATABASE_URL"), "{error}");
+        assert!(!error.contains(":hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn waits_for_a_database_that_is_away() {
+    let mut postgres = OwnPostgres::start().await;
+    postgres.stop().await;
+    let shutdown = CancellationToken::new();
+    let waiting = tokio::spawn({
+        let (url, shutdown) = (postgres.url(), shutdown.clone());
+        async move { database::connect(&args(url), "orders", &shutdown).await }
+    });
+    postgres.start_again().await;
+    let pool = waiting.await.unwrap().unwrap().unwrap();
+    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+
+    postgres.stop_immediate().await;
+    let error = sqlx::query("SELECT 1").execute(&pool).await.unwrap_err();
+    assert!(database::is_transient(&error), "{error:?}");
+    let args = args(postgres.url());
+    let (connected, ()) =
+        tokio::join!(database::connect(&args, "orders", &shutdown), async { shutdown.cancel() });
+    assert!(connected.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tells_what_passes_from_what_stays() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    for (statement, transient) in [
+        ("SET statement_timeout = 10; SELECT pg_sleep(5)", true),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", true),
+        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", true),
+        ("DO $$ BEGIN RAISE SQLSTATE '53300'; END $$", true),
+        ("SELECT 1/0", false),
+        ("SELECT * FROM nothing", false),
+    ] {
+        let error = sqlx::raw_sql(statement).execute(&pool).await.unwrap_err();
+        assert_eq!(database::is_transient(&error), transient, "{statement}: {error}");
+        let wrapped = anyhow::Error::new(error).context("cannot store the order");
+        assert_eq!(database::is_transient(wrapped.as_ref()), transient, "{statement}");
+    }
+    assert!(!database::is_transient(&std::io::Error::other("no database")));
+}
