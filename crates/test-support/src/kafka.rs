@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -169,6 +169,20 @@ pub async fn create_topics(brokers: &str, topics: &[&str], partitions: i32) -> R
         }
     }
     self::partitions(brokers, topics).await.map(drop)
+}
+
+/// Whether a broker tells its metadata, brokers in it: from then on topics can be made.
+pub async fn answers(brokers: &str) -> Result<()> {
+    let first = brokers.split(',').next().unwrap_or_default();
+    tokio::net::TcpStream::connect(first).await.context("it does not listen")?;
+    let config = ClientConfig::new().set("bootstrap.servers", brokers).clone();
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        let metadata = consumer.fetch_metadata(None, Duration::from_secs(1))?;
+        ensure!(!metadata.brokers().is_empty(), "it does not know itself yet");
+        Ok(())
+    })
+    .await?
 }
 
 /// Deletes the topics whose name `unwanted` holds for.

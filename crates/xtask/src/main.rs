@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::test_stack;
+use xtask::binaries::Profile;
+use xtask::{checks, logs, stack, status, stop, test_stack};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -13,6 +14,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start the stack and the seven services, and keep them up until Ctrl-C
+    Up {
+        /// Build the services without optimisation, which is quicker
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Stop what `up` started, from another shell
+    Down,
+    /// Tell each part's process, port and health
+    Status,
+    /// Show the end of the logs
+    Logs {
+        /// A service, `postgres` or `kafka`; all of them when left out
+        part: Option<String>,
+        /// Go on showing what is added
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Stop the stack and delete its data; downloads are kept
+    Reset,
+    /// Check formatting, lints and documents, and run all tests
+    Test {
+        /// Passed on to `cargo test`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// A Postgres and a Kafka that stay up for repeated test runs
     #[command(subcommand)]
     TestStack(TestStack),
@@ -29,6 +56,13 @@ enum TestStack {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().command {
+        Command::Up { debug: false } => stack::up(Profile::Release).await,
+        Command::Up { debug: true } => stack::up(Profile::Debug).await,
+        Command::Down => stop::down().await,
+        Command::Status => status::show().await,
+        Command::Logs { part, follow } => logs::show(part.as_deref(), follow).await,
+        Command::Reset => stop::reset().await,
+        Command::Test { arguments } => checks::run(&arguments).await,
         Command::TestStack(TestStack::Up) => test_stack::up().await,
         Command::TestStack(TestStack::Down) => test_stack::down().await,
     }

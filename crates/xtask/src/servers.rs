@@ -1,7 +1,18 @@
 //! Postgres and Kafka together.
 
 use anyhow::{Context, Result};
-use test_support::stack::{Artifacts, Folders, Kafka, Postgres, Progress, ServerProcess, checkout};
+use test_support::stack::{Artifacts, Folders, Kafka, Postgres, checkout};
+
+use crate::say;
+
+/// Where a server is to be.
+#[derive(Debug)]
+pub enum Place {
+    /// It runs already: the superuser's URL, or the bootstrap address.
+    Existing(String),
+    /// It is to be started on this port.
+    Port(u16),
+}
 
 /// Where a running Postgres and Kafka are.
 #[derive(Debug, Clone)]
@@ -13,29 +24,18 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both in the folders of a stack. What an earlier run left running there is stopped
-    /// first; when one fails to start, the other is stopped again.
-    pub async fn start(
-        folders: &Folders,
-        postgres_port: u16,
-        kafka_port: u16,
-        progress: Progress<'_>,
-    ) -> Result<Self> {
-        let artifacts = Artifacts::ensure(&checkout(), progress).await?;
-        progress(&format!(
-            "starting Postgres on port {postgres_port} and Kafka on port {kafka_port}"
-        ));
-        let (postgres_dir, kafka_dir) = (folders.postgres(), folders.kafka());
-        let (postgres, kafka) = tokio::join!(
-            Postgres::start(&artifacts, &postgres_dir, postgres_port),
-            Kafka::start(&artifacts, &kafka_dir, kafka_port),
-        );
-        let both = async {
-            let postgres = postgres.context("Postgres failed to start")?;
-            let kafka = kafka.context("Kafka failed to start")?;
-            Ok(Self { database_url: postgres.url(), brokers: kafka.brokers() })
+    /// Starts those that do not run already, in the folders of a stack. What an earlier run left
+    /// running there is stopped first; when one fails to start, the other is stopped again.
+    pub async fn start(folders: &Folders, postgres: Place, kafka: Place) -> Result<Self> {
+        // Fetched before either starts: Maven should not compete with a server's start.
+        if matches!((&postgres, &kafka), (Place::Port(_), _) | (_, Place::Port(_))) {
+            Artifacts::ensure(&checkout(), &say).await?;
         }
-        .await;
+        let (database_url, brokers) =
+            tokio::join!(start_postgres(folders, postgres), start_kafka(folders, kafka));
+        let both = database_url.context("Postgres failed to start").and_then(|database_url| {
+            Ok(Self { database_url, brokers: brokers.context("Kafka failed to start")? })
+        });
         if both.is_err() {
             Self::stop(folders).await;
         }
@@ -47,11 +47,26 @@ impl Servers {
         let (postgres, kafka) = (folders.postgres(), folders.kafka());
         tokio::join!(Postgres::stop_in(&postgres), Kafka::stop_in(&kafka));
     }
+}
 
-    /// The processes of both, if they run.
-    pub fn processes(folders: &Folders) -> Option<[ServerProcess; 2]> {
-        let postgres = Postgres::process_in(&folders.postgres())?;
-        let kafka = Kafka::process_in(&folders.kafka())?;
-        Some([postgres, kafka])
+async fn start_postgres(folders: &Folders, place: Place) -> Result<String> {
+    match place {
+        Place::Existing(url) => Ok(url),
+        Place::Port(port) => {
+            say(&format!("starting Postgres on port {port}"));
+            let artifacts = Artifacts::ensure(&checkout(), &say).await?;
+            Ok(Postgres::start(&artifacts, &folders.postgres(), port).await?.url())
+        }
+    }
+}
+
+async fn start_kafka(folders: &Folders, place: Place) -> Result<String> {
+    match place {
+        Place::Existing(brokers) => Ok(brokers),
+        Place::Port(port) => {
+            say(&format!("starting Kafka on port {port}"));
+            let artifacts = Artifacts::ensure(&checkout(), &say).await?;
+            Ok(Kafka::start(&artifacts, &folders.kafka(), port).await?.brokers())
+        }
     }
 }

@@ -4,8 +4,9 @@ use anyhow::Result;
 use test_support::remove_left_servers;
 use test_support::stack::{Folders, checkout, free_port, write_secret};
 
-use crate::say;
-use crate::servers::Servers;
+use crate::ports::{KAFKA, POSTGRES};
+use crate::servers::{Place, Servers};
+use crate::{parts, say};
 
 const NAME: &str = "test";
 
@@ -14,7 +15,8 @@ const NAME: &str = "test";
 pub async fn up() -> Result<()> {
     let folders = Folders::new(&checkout(), NAME)?;
     let description = folders.local().join("stack.json");
-    if description.exists() && Servers::processes(&folders).is_some() {
+    let runs = |part| parts::process(&folders, part).is_some();
+    if description.exists() && runs(POSTGRES) && runs(KAFKA) {
         say("the test stack is up already");
         return Ok(());
     }
@@ -41,7 +43,8 @@ pub async fn start_empty(folders: &Folders) -> Result<Servers> {
     Servers::stop(folders).await;
     remove_left_servers().await?;
     folders.clear()?;
-    Servers::start(folders, free_port()?, free_port()?, &say).await
+    let (postgres, kafka) = (Place::Port(free_port()?), Place::Port(free_port()?));
+    Servers::start(folders, postgres, kafka).await
 }
 
 /// Stops the servers, and those that tests had of their own and did not stop; removes all data.

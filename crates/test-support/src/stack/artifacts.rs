@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::folders::{fnv1a, make_dir, private_dir, world_dir};
+use super::folders::{PROGRAMS, fnv1a, make_dir, private_dir, world_dir};
 use super::process::{log_tail, run_to_end};
 use super::{Progress, needs};
 
@@ -43,7 +43,7 @@ impl Artifacts {
         let local = private_dir(checkout)?;
         let world = world_dir(checkout)?;
         // Named after the versions in it, so that a change of the pom fetches anew.
-        let name = format!("servers-{platform}-{:016x}", fnv1a(POM.as_bytes()));
+        let name = format!("{PROGRAMS}{platform}-{:016x}", fnv1a(POM.as_bytes()));
         let whole = local.join(&name);
         let reachable = world.join(&name);
         let found = Self { java, kafka: whole.join("jars"), postgres: reachable.join("postgres") };

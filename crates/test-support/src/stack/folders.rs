@@ -10,6 +10,9 @@ use nix::unistd::geteuid;
 
 use super::account::Account;
 
+/// What the folders with the servers' programs begin with, which are no stack's.
+pub(super) const PROGRAMS: &str = "servers-";
+
 /// The folders of one stack of a checkout, such as `.local/stack` and `.local/test`.
 #[derive(Debug, Clone)]
 pub struct Folders {
@@ -34,7 +37,10 @@ impl Folders {
         let mut names = BTreeSet::new();
         for dir in [private_dir(checkout)?, world_dir(checkout)?] {
             for entry in dir.read_dir()?.flatten() {
-                names.extend(entry.file_name().into_string());
+                let name = entry.file_name().into_string();
+                if entry.path().is_dir() {
+                    names.extend(name.into_iter().filter(|name| !name.starts_with(PROGRAMS)));
+                }
             }
         }
         Ok(names)

@@ -4,19 +4,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::process::Command;
 
 use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
 use super::{Artifacts, ServerProcess, free_port, port_is_free};
+use crate::kafka::answers;
 
 const START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(30);
-const ANSWER: Duration = Duration::from_secs(1);
 
 const LOG_SETTINGS: &str = include_str!("../../stack/log4j2.properties");
 
@@ -43,6 +41,8 @@ inter.broker.listener.name=PLAINTEXT
 auto.create.topics.enable=false
 num.partitions=6
 message.max.bytes=2097152
+# Whoever comes new reads from the beginning: prices, keys, what happened to an order.
+log.retention.ms=-1
 # There is one node to replicate to.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=8
@@ -179,22 +179,12 @@ async fn run(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<ServerProce
     let mut command = java(artifacts, dir, "kafka.Kafka");
     command.arg(&settings);
     let process = ServerProcess::spawn(command, &log, &dir.join("kafka.pid"))?;
-    let started = wait_ready("Kafka", &process, &log, START, async || answers(port).await).await;
+    let started = wait_ready("Kafka", &process, &log, START, async || {
+        answers(&format!("127.0.0.1:{port}")).await
+    })
+    .await;
     if started.is_err() {
         process.end(Signal::SIGKILL, STOP).await;
     }
     started.map(|()| process)
-}
-
-/// Whether the broker tells its metadata, itself in it: from then on topics can be made.
-async fn answers(port: u16) -> Result<()> {
-    tokio::net::TcpStream::connect(("127.0.0.1", port)).await.context("it does not listen")?;
-    tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{port}")).create()?;
-        let metadata = consumer.fetch_metadata(None, ANSWER)?;
-        ensure!(!metadata.brokers().is_empty(), "it does not know itself yet");
-        Ok(())
-    })
-    .await?
 }

@@ -50,6 +50,14 @@ impl ServerProcess {
         Ok(process)
     }
 
+    /// Writes a pid file for this process itself, so that another one can find it.
+    pub fn register(pid_file: &Path) -> Result<()> {
+        let pid = std::process::id();
+        let started = stat(pid).with_context(|| format!("cannot look up process {pid}"))?.started;
+        std::fs::write(pid_file, format!("{pid} {started}\n"))
+            .with_context(|| format!("cannot write {}", pid_file.display()))
+    }
+
     /// The process a pid file tells of, if it still runs; a file that tells of one that is gone
     /// is removed.
     pub fn find(pid_file: &Path) -> Option<Self> {
@@ -154,7 +162,7 @@ fn children(pid: u32) -> Vec<(u32, u64)> {
 
 /// Waits until `ready` holds. Fails when the process ends before, or after `patience`, and shows
 /// the end of its log.
-pub(super) async fn wait_ready(
+pub async fn wait_ready(
     name: &str,
     process: &ServerProcess,
     log: &Path,
@@ -176,7 +184,7 @@ pub(super) async fn wait_ready(
 }
 
 /// Runs a command to its end with its output appended to `log`.
-pub(super) async fn run_to_end(name: &str, mut command: Command, log: &Path) -> Result<()> {
+pub async fn run_to_end(name: &str, mut command: Command, log: &Path) -> Result<()> {
     let out = std::fs::File::options().create(true).append(true).open(log)?;
     let err = out.try_clone()?;
     let program = command.as_std().get_program().to_os_string();

@@ -1,0 +1,34 @@
+# The commands of daily work; each is one of `cargo xtask`.
+# ARGS is passed on: make logs ARGS="orders --follow", make test ARGS="-- --package orders".
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs reset demo test needs
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: needs ## Start Postgres, Kafka and the seven services; Ctrl-C stops them
+	@cargo xtask up $(ARGS)
+
+down: needs ## Stop what `make up` started, from another shell
+	@cargo xtask down $(ARGS)
+
+status: needs ## Tell each part's process, port and health
+	@cargo xtask status $(ARGS)
+
+logs: needs ## Show the end of the logs
+	@cargo xtask logs $(ARGS)
+
+reset: needs ## Stop everything and delete its data; downloads are kept
+	@cargo xtask reset $(ARGS)
+
+demo: needs ## Place orders of every kind and watch them end
+	@cargo xtask demo $(ARGS)
+
+test: needs ## Check formatting, lints and documents, and run all tests
+	@cargo xtask test $(ARGS)
+
+# What `cargo xtask` needs before it can be compiled; it looks for the rest by itself.
+needs:
+	@deploy/local/needs.sh
+	@cargo build --package xtask

@@ -1,0 +1,56 @@
+//! The services' programs, built with cargo.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use test_support::stack::{SERVICES, checkout};
+use tokio::process::Command;
+
+use crate::say;
+
+/// How the services are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Without optimisation: built sooner.
+    Debug,
+    /// As shipped.
+    Release,
+}
+
+/// Builds all services, with cargo's own progress shown, and returns the folder they are in.
+pub async fn build(profile: Profile) -> Result<PathBuf> {
+    say("building the services");
+    let mut command = cargo();
+    command.arg("build");
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    for service in SERVICES {
+        command.args(["--package", service]);
+    }
+    let status = command.status().await.context("cannot run cargo")?;
+    ensure!(status.success(), "building the services failed ({status})");
+    Ok(target_dir().await?.join(match profile {
+        Profile::Debug => "debug",
+        Profile::Release => "release",
+    }))
+}
+
+/// Cargo, in the checkout.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(checkout()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn target_dir() -> Result<PathBuf> {
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .context("cannot run cargo")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    metadata["target_directory"].as_str().map(PathBuf::from).context("cargo tells no target folder")
+}

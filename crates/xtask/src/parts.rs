@@ -1,0 +1,73 @@
+//! The parts of a stack as another process finds them: pid files, logs and the description.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use test_support::stack::{Folders, Kafka, Postgres, SERVICES, ServerProcess, write_secret};
+
+use crate::ports::{KAFKA, POSTGRES};
+
+/// What a running stack tells about itself in `stack.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// URL for the superuser.
+    pub database_url: String,
+    /// Bootstrap address of Kafka.
+    pub kafka_brokers: String,
+    /// Port by part, of the parts that the stack runs itself.
+    pub ports: BTreeMap<String, u16>,
+}
+
+impl Description {
+    /// Reads it; `None` when the stack is not up.
+    pub fn read(folders: &Folders) -> Result<Option<Self>> {
+        let path = Self::path(folders);
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+        serde_json::from_str(&text).with_context(|| format!("{} is broken", path.display()))
+    }
+
+    /// Writes it for its owner alone, since it holds a password.
+    pub fn write(&self, folders: &Folders) -> Result<()> {
+        write_secret(&Self::path(folders), &serde_json::to_string_pretty(self)?)
+    }
+
+    /// Removes it, when the stack ends.
+    pub fn remove(folders: &Folders) {
+        let _ = std::fs::remove_file(Self::path(folders));
+    }
+
+    fn path(folders: &Folders) -> PathBuf {
+        folders.local().join("stack.json")
+    }
+}
+
+/// Names of all parts, servers first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [POSTGRES, KAFKA].into_iter().chain(SERVICES)
+}
+
+/// The log of a part.
+pub fn log(folders: &Folders, part: &str) -> PathBuf {
+    match part {
+        POSTGRES => Postgres::log_in(&folders.postgres()),
+        KAFKA => Kafka::log_in(&folders.kafka()),
+        service => folders.local().join(format!("{service}.log")),
+    }
+}
+
+/// The process of a part, if it runs.
+pub fn process(folders: &Folders, part: &str) -> Option<ServerProcess> {
+    match part {
+        POSTGRES => Postgres::process_in(&folders.postgres()),
+        KAFKA => Kafka::process_in(&folders.kafka()),
+        service => ServerProcess::find(&service_pid_file(folders, service)),
+    }
+}
+
+/// The pid file of a service.
+pub(crate) fn service_pid_file(folders: &Folders, service: &str) -> PathBuf {
+    folders.local().join(format!("{service}.pid"))
+}

@@ -1,0 +1,115 @@
+//! Which port each part of a stack listens on.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context, Result, bail};
+use test_support::stack::{SERVICES, free_port};
+
+use crate::say;
+
+/// The part that is Postgres, beside the services.
+pub const POSTGRES: &str = "postgres";
+/// The part that is Kafka.
+pub const KAFKA: &str = "kafka";
+
+/// How ports are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// As configured by `BOUTIQUE_<PART>_PORT`, otherwise the part's default, or a free one where
+    /// the default is taken.
+    Configured,
+    /// Free ones, for a stack beside others.
+    Free,
+}
+
+/// Ports of all parts, held until each part is about to listen itself, so that nobody takes one
+/// while the others start.
+#[derive(Debug, Default)]
+pub struct Ports {
+    numbers: BTreeMap<&'static str, u16>,
+    held: BTreeMap<&'static str, TcpListener>,
+}
+
+impl Ports {
+    /// Chooses and holds a port for each of the given parts.
+    ///
+    /// # Errors
+    ///
+    /// When a port that was asked for is taken, or is no number.
+    pub fn choose(names: &[&'static str], choice: Choice) -> Result<Self> {
+        // Those that were asked for come first: no other part's default may take them.
+        let mut ports = match choice {
+            Choice::Configured => Self::configured(names)?,
+            Choice::Free => Self::default(),
+        };
+        for &name in names {
+            if ports.numbers.contains_key(name) {
+                continue;
+            }
+            let default = default_port(name);
+            if choice == Choice::Configured && ports.hold(name, default) {
+                continue;
+            }
+            let port = free_port()?;
+            if choice == Choice::Configured {
+                say(&format!("port {default} of {name} is taken; using {port}"));
+            }
+            if !ports.hold(name, port) {
+                bail!("port {port}, free a moment ago, is taken; try again");
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Chooses and holds the ports that are asked for by variables, and no others.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is taken, or is no number.
+    pub fn configured(names: &[&'static str]) -> Result<Self> {
+        let mut ports = Self::default();
+        for &name in names {
+            let variable = format!("BOUTIQUE_{}_PORT", name.to_uppercase());
+            let Ok(text) = std::env::var(&variable) else { continue };
+            let port = text
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .with_context(|| format!("{variable} is {text:?}, not a port"))?;
+            if !ports.hold(name, port) {
+                bail!("port {port}, which {variable} asks for, is taken");
+            }
+        }
+        Ok(ports)
+    }
+
+    fn hold(&mut self, name: &'static str, port: u16) -> bool {
+        let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { return false };
+        self.numbers.insert(name, port);
+        self.held.insert(name, listener);
+        true
+    }
+
+    /// The port of a part, which may now be listened on.
+    pub fn release(&mut self, name: &'static str) -> Result<u16> {
+        self.held.remove(name);
+        self.numbers.get(name).copied().with_context(|| format!("no port was chosen for {name}"))
+    }
+
+    /// All ports by part.
+    pub fn numbers(&self) -> BTreeMap<String, u16> {
+        self.numbers.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
+    }
+}
+
+fn default_port(name: &str) -> u16 {
+    match name {
+        POSTGRES => 5432,
+        KAFKA => 9092,
+        service => (3000..)
+            .zip(SERVICES)
+            .find_map(|(port, known)| (known == service).then_some(port))
+            .unwrap_or_default(),
+    }
+}
