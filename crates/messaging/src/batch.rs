@@ -97,6 +97,11 @@ impl<'p> Batch<'p> {
         self.events.len() + self.poison.len()
     }
 
+    /// The length as metrics take it.
+    pub(crate) fn size(&self) -> f64 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX).into()
+    }
+
     /// Processes the batch in one transaction; on `Ok` it is committed.
     pub(crate) async fn process<H: Handler>(
         &self,
@@ -155,25 +160,25 @@ impl<'p> Batch<'p> {
             return call(handler, tx, events).await;
         }
         // Halves are processed left to right, so the order of each key is kept.
-        let mut pending = vec![0..events.len()];
-        while let Some(range) = pending.pop() {
-            let savepoint = tx.savepoint().await?;
-            let error = match call(handler, tx, &events[range.clone()]).await {
-                Ok(()) => {
-                    tx.release().await?;
-                    continue;
-                }
+        let mut pending = Vec::from([(0, events.len())]);
+        while let Some((start, end)) = pending.pop() {
+            let mut outcome = attempt(handler, tx, &events[start..end]).await?;
+            if let (1, Err(Failed::Handler(HandlerError::Conflict(_)))) = (end - start, &outcome) {
+                // Whoever was first has committed by now, so only a record at fault conflicts again.
+                outcome = attempt(handler, tx, &events[start..end]).await?;
+            }
+            let error = match outcome {
+                Ok(()) => continue,
                 Err(error) if attempts.hold_at_fault(&error) => error,
                 Err(error) => return Err(error),
             };
-            tx.rollback_to(savepoint).await?;
-            if range.len() > 1 {
-                let middle = range.start + range.len() / 2;
-                pending.push(middle..range.end);
-                pending.push(range.start..middle);
+            if end - start > 1 {
+                let middle = start + (end - start) / 2;
+                pending.push((middle, end));
+                pending.push((start, middle));
                 continue;
             }
-            let at = positions[range.start];
+            let at = positions[start];
             let event = &self.events[at];
             let failure = Failure {
                 errors: chain(&error),
@@ -186,6 +191,25 @@ impl<'p> Batch<'p> {
         }
         Ok(())
     }
+}
+
+/// Calls the handler under a savepoint; what it did is undone if it fails. The outer error is that of
+/// the transaction itself.
+async fn attempt<H: Handler>(
+    handler: &H,
+    tx: &mut Tx,
+    events: &[Received],
+) -> Result<Result<(), Failed>, Failed> {
+    let savepoint = tx.savepoint().await?;
+    let outcome = match call(handler, tx, events).await {
+        // Fails where the handler passed over a failed statement, or published what cannot be written.
+        Ok(()) => tx.release().await.map_err(Failed::from),
+        Err(error) => Err(error),
+    };
+    if outcome.is_err() {
+        tx.rollback_to(savepoint).await?;
+    }
+    Ok(outcome)
 }
 
 async fn call<H: Handler>(handler: &H, tx: &mut Tx, events: &[Received]) -> Result<(), Failed> {

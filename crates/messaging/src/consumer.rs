@@ -24,6 +24,9 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// An event is handed over once, by its id, within the inbox's horizon; beyond it, a repeat must
     /// change nothing, which the state has to see to.
+    ///
+    /// May be dropped at any await: when its partition goes to another member, the transaction rolls
+    /// back. A statement that fails spoils the transaction: its error is to be returned, not passed over.
     fn handle(
         &self,
         tx: &mut Tx,
@@ -72,18 +75,18 @@ impl<H: Handler> Consumer<H> {
     ) -> Result<(), MessagingError> {
         let mut carried = Polled::new();
         loop {
-            let mut polled = tokio::select! {
+            let mut records = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                polled = poller.next(mem::take(&mut carried)) => polled?,
+                next = poller.next(mem::take(&mut carried)) => next?,
             };
-            match self.work(poller, &polled, &mut carried, shutdown).await? {
-                Outcome::Committed => poller.done(&polled),
+            match self.work(poller, &records, &mut carried, shutdown).await? {
+                Outcome::Committed => poller.done(&records),
                 Outcome::Stopped => return Ok(()),
                 Outcome::Revoked(revoked) => {
-                    polled.retain(|message| !revoked.holds(message));
-                    polled.append(&mut carried);
-                    carried = polled;
+                    records.retain(|message| !revoked.holds(message));
+                    records.append(&mut carried);
+                    carried = records;
                 }
             }
         }
@@ -93,11 +96,11 @@ impl<H: Handler> Consumer<H> {
     async fn work<'c>(
         &self,
         poller: &'c Poller,
-        polled: &Polled<'c>,
+        records: &Polled<'c>,
         extra: &mut Polled<'c>,
         shutdown: &CancellationToken,
     ) -> Result<Outcome, MessagingError> {
-        let batch = poller.decode(polled);
+        let batch = poller.decode(records);
         let processing = self.process(&batch, shutdown);
         tokio::pin!(processing);
         tokio::select! {
@@ -107,7 +110,7 @@ impl<H: Handler> Consumer<H> {
         let outcome = tokio::select! {
             outcome = &mut processing => outcome,
             // Another member has these records now; the inbox tells which of them were committed here.
-            revoked = poller.hold(polled, extra) => Outcome::Revoked(revoked?),
+            revoked = poller.hold(records, extra) => Outcome::Revoked(revoked?),
         };
         poller.resume()?;
         Ok(outcome)
@@ -124,7 +127,7 @@ impl<H: Handler> Consumer<H> {
             let started = std::time::Instant::now();
             let error = match batch.process(&self.outbox, &self.handler, mode, attempts).await {
                 Ok(()) => {
-                    metrics::histogram!("consumer_batch_events").record(batch.len() as f64);
+                    metrics::histogram!("consumer_batch_events").record(batch.size());
                     metrics::histogram!("consumer_batch_duration_seconds")
                         .record(started.elapsed());
                     return Outcome::Committed;

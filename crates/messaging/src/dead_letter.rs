@@ -18,10 +18,17 @@ pub(crate) struct Failure {
     pub(crate) event_type: Option<EventType>,
 }
 
+/// The most causes that are told of an error, and the most bytes of each.
+const MAX_ERRORS: usize = 16;
+const MAX_ERROR: usize = 1024;
+
 impl Failure {
-    /// Postgres takes no NUL in text, and a dead letter must never be what cannot be stored.
-    fn without_nul(mut self) -> Self {
+    /// A dead letter must never be what cannot be stored: Postgres takes no NUL in text, brokers no
+    /// header without end.
+    fn storable(mut self) -> Self {
+        self.errors.truncate(MAX_ERRORS);
         for text in &mut self.errors {
+            text.truncate(text.floor_char_boundary(MAX_ERROR));
             *text = text.replace('\0', "\u{fffd}");
         }
         self
@@ -30,6 +37,10 @@ impl Failure {
 
 /// The most bytes of original headers that a copy repeats.
 const MAX_COPIED_HEADERS: usize = 64 * 1024;
+const MAX_COPIED_KEY: usize = 4 * 1024;
+
+/// What stands for a header's name that is not UTF-8; its value cannot be read either.
+const UNREADABLE: (&str, &[u8]) = ("\u{fffd}", b"");
 
 /// Keeps a record whole as a dead letter, and queues its copy for the service's dead letter topic, in
 /// the transaction that marks it processed. A record that is kept already is left as it is.
@@ -41,8 +52,9 @@ pub(crate) async fn keep(
     topic: &str,
     failure: Failure,
 ) -> sqlx::Result<()> {
-    let failure = failure.without_nul();
-    let headers = record::headers(message).unwrap_or_default();
+    let failure = failure.storable();
+    let headers: Vec<_> =
+        record::headers(message).into_iter().map(|header| header.unwrap_or(UNREADABLE)).collect();
     let (names, values): (Vec<&str>, Vec<&[u8]>) = headers.iter().copied().unzip();
     let id = Uuid::now_v7();
     let now = tx.now();
@@ -90,9 +102,11 @@ pub(crate) async fn keep(
         copied += name.len() + value.len();
         (copied <= MAX_COPIED_HEADERS).then(|| json!([name, value]))
     });
-    // A copy the brokers refuse would stop the relay, so a body that is too long stays in the table.
-    let payload = message.payload().filter(|payload| payload.len() <= MAX_PAYLOAD);
-    let body = if payload.is_some() { "whole" } else { "omitted" };
+    // A copy the brokers refuse would stop the relay, so what is too long stays in the table.
+    let key = message.key().filter(|key| key.len() <= MAX_COPIED_KEY).unwrap_or_default();
+    let payload = message.payload().unwrap_or_default();
+    let (payload, body) =
+        if payload.len() <= MAX_PAYLOAD { (payload, "whole") } else { (&[][..], "omitted") };
     let ours = [
         ("dead-letter-id", id.to_string()),
         ("dead-letter-service", service.to_owned()),
@@ -105,12 +119,11 @@ pub(crate) async fn keep(
         ("dead-letter-body", body.to_owned()),
     ];
     let headers = original.chain(ours.iter().map(|(name, value)| json!([name, value]))).collect();
-    let key = message.key().map(String::from_utf8_lossy).unwrap_or_default().replace('\0', "");
     tx.publish_raw(
         dead_letter_topic(service),
-        key,
+        String::from_utf8_lossy(key).replace('\0', ""),
         event_type.unwrap_or_default().to_owned(),
-        payload.unwrap_or_default().to_vec(),
+        payload.to_vec(),
         headers,
     );
     Ok(())

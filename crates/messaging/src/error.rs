@@ -60,9 +60,9 @@ pub fn is_database_unavailable(error: &sqlx::Error) -> bool {
             // Classes (PostgreSQL documentation, appendix A): 08 connection, 53 resources, 57 operator
             // intervention (shutdown, query cancelled by a time-out), 58 system error, 25P03/25P04
             // time-outs of the transaction, 40 rollback (serialization, deadlock), 55P03 lock not
-            // available.
+            // available, 25006 a standby that is not yet promoted.
             ["08", "40", "53", "57", "58"].contains(&&code[..2])
-                || ["25P03", "25P04", "55P03"].contains(&code.as_str())
+                || ["25006", "25P03", "25P04", "55P03"].contains(&code.as_str())
         }),
         _ => false,
     }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use contracts::topic::Topic;
 use rdkafka::ClientConfig;
 
 /// Where the brokers are, and under which prefix this installation's topics and groups live there.
@@ -37,6 +36,8 @@ impl KafkaConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            // A record that the brokers refuse stops those behind it as well, until it is sent again.
+            .set("enable.gapless.guarantee", "true")
             // Never given up by time: a record that timed out could be sent again behind a later one
             // of its key. The relay waits, and what is not acknowledged stays in the outbox.
             .set("message.timeout.ms", "0")
@@ -80,12 +81,10 @@ impl KafkaConfig {
             .set("fetch.min.bytes", "1")
             // Bounds what is read ahead of the database; the default is 64 MiB a consumer.
             .set("queued.max.messages.kbytes", "8192")
+            // Reading goes on 10 ms after that bound was met; by default a whole second is idled away.
+            .set("fetch.queue.backoff.ms", "10")
             .set("fetch.message.max.bytes", "2097152")
             .set("topic.metadata.refresh.interval.ms", "30000");
         config
-    }
-
-    pub(crate) fn topic_names(&self, topics: &[Topic]) -> Vec<String> {
-        topics.iter().map(|topic| self.topic_name(topic.name())).collect()
     }
 }

@@ -43,7 +43,14 @@ impl Outbox {
     }
 
     pub(crate) fn tx(&self, inner: Transaction<'static, Postgres>, now: DateTime<Utc>) -> Tx {
-        Tx { inner, now, outbox: self.clone(), rows: Vec::new(), wake: Vec::new() }
+        Tx {
+            inner,
+            now,
+            outbox: self.clone(),
+            rows: Vec::new(),
+            publishes: false,
+            wake: Vec::new(),
+        }
     }
 
     /// The pool the transactions are taken from.
@@ -70,7 +77,10 @@ pub struct Tx {
     inner: Transaction<'static, Postgres>,
     now: DateTime<Utc>,
     outbox: Outbox,
+    /// Not written yet.
     rows: Vec<Row>,
+    /// Whether any were written.
+    publishes: bool,
     wake: Vec<Arc<Notify>>,
 }
 
@@ -88,7 +98,6 @@ struct Row {
 /// What a savepoint returns to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Savepoint {
-    rows: usize,
     wake: usize,
 }
 
@@ -155,12 +164,14 @@ impl Tx {
 
     /// Writes the queued events, commits, and wakes the relay.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        let publishes = !self.rows.is_empty();
-        if publishes {
-            insert(&mut self.inner, &self.rows).await?;
+        if self.rows.is_empty() {
+            // Postgres ends a transaction in which a statement failed by a rollback, and does not call
+            // that an error: whoever passed over the failure would take everything for committed.
+            sqlx::raw_sql("SELECT").execute(&mut *self.inner).await?;
         }
+        self.write_rows().await?;
         self.inner.commit().await?;
-        if publishes {
+        if self.publishes {
             self.outbox.committed.notify_one();
         }
         for task in &self.wake {
@@ -169,20 +180,31 @@ impl Tx {
         Ok(())
     }
 
-    pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Savepoint> {
-        sqlx::query("SAVEPOINT bisect").execute(&mut *self.inner).await?;
-        Ok(Savepoint { rows: self.rows.len(), wake: self.wake.len() })
-    }
-
-    pub(crate) async fn rollback_to(&mut self, savepoint: Savepoint) -> sqlx::Result<()> {
-        sqlx::query("ROLLBACK TO SAVEPOINT bisect").execute(&mut *self.inner).await?;
-        self.release().await?;
-        self.rows.truncate(savepoint.rows);
-        self.wake.truncate(savepoint.wake);
+    async fn write_rows(&mut self) -> sqlx::Result<()> {
+        if !self.rows.is_empty() {
+            insert(&mut self.inner, &self.rows).await?;
+            self.rows.clear();
+            self.publishes = true;
+        }
         Ok(())
     }
 
+    pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Savepoint> {
+        self.write_rows().await?;
+        sqlx::query("SAVEPOINT bisect").execute(&mut *self.inner).await?;
+        Ok(Savepoint { wake: self.wake.len() })
+    }
+
+    pub(crate) async fn rollback_to(&mut self, savepoint: Savepoint) -> sqlx::Result<()> {
+        self.rows.clear();
+        self.wake.truncate(savepoint.wake);
+        sqlx::query("ROLLBACK TO SAVEPOINT bisect").execute(&mut *self.inner).await?;
+        self.release().await
+    }
+
+    /// Writes the events queued since the savepoint, so that what cannot be written fails here.
     pub(crate) async fn release(&mut self) -> sqlx::Result<()> {
+        self.write_rows().await?;
         sqlx::query("RELEASE SAVEPOINT bisect").execute(&mut *self.inner).await?;
         Ok(())
     }

@@ -21,6 +21,9 @@ use crate::{batch::Batch, error::MessagingError, kafka::KafkaConfig, record};
 /// The most records a batch has. Larger ones gained nothing in SQL and hold locks for longer.
 const MAX_BATCH: usize = 500;
 
+/// Bodies of a batch may be this large together, and the last one larger.
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
 /// How often a member whose batch takes long looks for rebalances.
 const HOLD_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -37,13 +40,17 @@ impl ClientContext for GroupContext {
 }
 
 impl ConsumerContext for GroupContext {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 tracing::info!(partitions = partitions.count(), "partitions assigned");
             }
             Rebalance::Revoke(partitions) => {
                 tracing::info!(partitions = partitions.count(), "partitions revoked");
+                // A pause outlives the assignment: should the partition come back, it would stand still.
+                if let Err(error) = consumer.resume(partitions) {
+                    tracing::warn!(%error, "revoked partitions not resumed");
+                }
                 let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
                 revoked.extend(
                     partitions.elements().iter().map(|p| (p.topic().to_owned(), p.partition())),
@@ -108,17 +115,19 @@ impl Poller {
         carried: Polled<'c>,
     ) -> Result<Polled<'c>, MessagingError> {
         let mut polled = carried;
+        let mut bytes: usize = polled.iter().map(BorrowedMessage::payload_len).sum();
         let mut records = self.consumer.stream();
         loop {
             if polled.is_empty() {
                 let first = records.next().await;
                 self.take(first, &mut polled)?;
             }
-            while polled.len() < MAX_BATCH {
+            while polled.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
                 let Some(next) = records.next().now_or_never() else {
                     break;
                 };
                 self.take(next, &mut polled)?;
+                bytes += polled.last().map_or(0, BorrowedMessage::payload_len);
             }
             self.forget_revoked(&mut polled);
             if !polled.is_empty() {
@@ -127,27 +136,29 @@ impl Poller {
         }
     }
 
+    /// Takes what was polled next, and returns what rebalances took away before.
     fn take<'c>(
         &self,
         next: Option<Result<BorrowedMessage<'c>, KafkaError>>,
         polled: &mut Polled<'c>,
-    ) -> Result<(), MessagingError> {
+    ) -> Result<Revoked, MessagingError> {
         // First, because the partition of the next record may have been taken away and given back.
-        self.forget_revoked(polled);
+        let revoked = self.forget_revoked(polled);
         match next {
             Some(Ok(message)) => polled.push(message),
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error.into()),
             Some(Err(error)) => tracing::warn!(%error, "polling failed; trying on"),
             None => {}
         }
-        Ok(())
+        Ok(revoked)
     }
 
     /// What was polled before its partition was revoked belongs to another member now, which reads it
     /// again from the committed offset.
-    fn forget_revoked(&self, polled: &mut Polled<'_>) {
+    fn forget_revoked(&self, polled: &mut Polled<'_>) -> Revoked {
         let revoked = self.consumer.context().take_revoked();
         polled.retain(|message| !revoked.holds(message));
+        revoked
     }
 
     /// Stays a member of the group while a batch takes long: nothing is fetched, but rebalances are
@@ -162,12 +173,10 @@ impl Poller {
         loop {
             // Again in every round: a rebalance may have brought new partitions.
             self.consumer.pause(&self.consumer.assignment()?)?;
-            tokio::select! {
+            let revoked = tokio::select! {
                 next = records.next() => self.take(next, extra)?,
-                () = tokio::time::sleep(HOLD_INTERVAL) => {}
-            }
-            let revoked = self.consumer.context().take_revoked();
-            extra.retain(|message| !revoked.holds(message));
+                () = tokio::time::sleep(HOLD_INTERVAL) => self.forget_revoked(extra),
+            };
             if batch.iter().any(|message| revoked.holds(message)) {
                 return Ok(revoked);
             }

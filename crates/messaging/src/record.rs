@@ -61,20 +61,21 @@ pub(crate) struct Poison {
     pub(crate) event_type: Option<EventType>,
 }
 
-/// The headers of a record, name and value, or `None` if a name is not UTF-8 (rdkafka panics on it).
-pub(crate) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Option<Vec<(&'a str, &'a [u8])>> {
-    let read = || match message.headers() {
-        Some(headers) => {
-            headers.iter().map(|header| (header.key, header.value.unwrap_or_default())).collect()
-        }
-        None => Vec::new(),
+/// The headers of a record, name and value; `None` in place of one whose name is not UTF-8, on which
+/// rdkafka panics.
+pub(crate) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Option<(&'a str, &'a [u8])>> {
+    let Some(headers) = message.headers() else {
+        return Vec::new();
     };
-    catch_unwind(AssertUnwindSafe(read)).ok()
+    let read = |at| catch_unwind(AssertUnwindSafe(|| headers.try_get(at))).ok().flatten();
+    (0..headers.count())
+        .map(|at| read(at).map(|header| (header.key, header.value.unwrap_or_default())))
+        .collect()
 }
 
 /// Reads a record of `topic`; `wants` names the types its reader handles.
 pub(crate) fn decode(message: &BorrowedMessage<'_>, topic: Topic, wants: &[EventType]) -> Decoded {
-    let Some(headers) = headers(message) else {
+    let Some(headers) = headers(message).into_iter().collect::<Option<Vec<_>>>() else {
         return Decoded::poison("a header's name is not UTF-8", None);
     };
     let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);

@@ -15,8 +15,10 @@ use crate::{
     producer::{Outgoing, Producer},
 };
 
-/// Rows published and deleted together, at the most.
+/// Rows published and deleted together, at the most, and the bytes of their bodies, which the last row
+/// may exceed.
 const MAX_BATCH: i64 = 1000;
+const MAX_BATCH_BYTES: i64 = 8 * 1024 * 1024;
 /// How long a leader without rows waits before it looks for those of other replicas.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a replica waits before it asks again to become the leader.
@@ -25,6 +27,9 @@ const PRUNE_EVERY: Duration = Duration::from_mins(10);
 /// How long a relay that was told to stop waits for the brokers.
 const LAST_BATCH: Duration = Duration::from_secs(3);
 const SLOW_BROKER: Duration = Duration::from_secs(10);
+const TELL_AGE_EVERY: Duration = Duration::from_secs(1);
+/// How long the database may take to answer: one that vanished never does.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Publishes a service's outbox, in order.
 ///
@@ -114,9 +119,9 @@ impl Relay {
             if pruned.elapsed() > PRUNE_EVERY && inbox::prune(&mut connection).await? {
                 pruned = Instant::now();
             }
-            let rows = next_rows(&mut connection).await?;
-            metrics::gauge!("outbox_oldest_row_age_seconds")
-                .set(rows.first().map_or(0.0, |row| row.age_seconds));
+            let rows = in_time(next_rows(&mut connection)).await?;
+            let age = rows.first().map_or(0.0, |row| row.age_seconds);
+            tell_oldest_age(age);
             if rows.is_empty() {
                 tokio::select! {
                     () = self.outbox.committed() => {}
@@ -128,8 +133,8 @@ impl Relay {
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let records: Vec<_> =
                 rows.into_iter().map(|row| self.record(row)).collect::<Result<_, _>>()?;
-            producer.publish(&records).await?;
-            delete_rows(&mut connection, &ids).await?;
+            producer.publish(&records, age).await?;
+            in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
             backoff.reset();
         }
@@ -140,7 +145,14 @@ impl Relay {
         let options = self.outbox.pool().connect_options();
         // Nothing is lost with a deletion that a crash undoes: its rows are published again, under the
         // same ids. So it need not wait for the disk.
-        let options = options.as_ref().clone().options([("synchronous_commit", "off")]);
+        // The server has to notice soon when this replica vanishes without a word, or its lock would
+        // keep the others from leading for hours.
+        let options = options.as_ref().clone().options([
+            ("synchronous_commit", "off"),
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         PgConnection::connect_with(&options).await
     }
 
@@ -186,6 +198,7 @@ async fn become_leader(connection: &mut PgConnection) -> sqlx::Result<()> {
         if leads {
             return Ok(());
         }
+        tell_oldest_age(0.0);
         tokio::time::sleep(STANDBY).await;
     }
 }
@@ -196,14 +209,27 @@ async fn given_up(shutdown: &CancellationToken) {
     tokio::time::sleep(LAST_BATCH).await;
 }
 
+/// Only the leader tells it; another replica's rows are not this one's to complain of.
+fn tell_oldest_age(seconds: f64) {
+    metrics::gauge!("outbox_oldest_row_age_seconds").set(seconds);
+}
+
+async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let answered = tokio::time::timeout(DATABASE_TIMEOUT, statement).await;
+    answered.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
 async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
     // From the start each time, never after a last id: ids are not committed in their order.
     sqlx::query_as(
         "SELECT id, event_id, topic, key, event_type, traceparent, occurred_at, payload, headers,
                 extract(epoch FROM clock_timestamp() - occurred_at)::float8 AS age_seconds
-         FROM outbox ORDER BY id LIMIT $1",
+         FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS before
+               FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS oldest) AS summed
+         WHERE before < $2 ORDER BY id",
     )
     .bind(MAX_BATCH)
+    .bind(MAX_BATCH_BYTES)
     .fetch_all(connection)
     .await
 }
@@ -221,18 +247,29 @@ impl Leading {
         Self(Some(producer))
     }
 
-    async fn publish(&mut self, records: &[Outgoing]) -> Result<(), rdkafka::error::KafkaError> {
+    /// `age` is that of the oldest record, in seconds.
+    async fn publish(
+        &mut self,
+        records: &[Outgoing],
+        age: f64,
+    ) -> Result<(), rdkafka::error::KafkaError> {
         let Some(producer) = &self.0 else {
             return Ok(());
         };
         let publishing = producer.publish(records);
         tokio::pin!(publishing);
+        let started = Instant::now();
+        let mut warn_after = SLOW_BROKER;
         loop {
             tokio::select! {
                 result = &mut publishing => return result,
-                () = tokio::time::sleep(SLOW_BROKER) => {
-                    tracing::warn!(records = records.len(), "waiting for the brokers; nothing is lost");
+                () = tokio::time::sleep(TELL_AGE_EVERY) => {
+                    tell_oldest_age(age + started.elapsed().as_secs_f64());
                 }
+            }
+            if started.elapsed() > warn_after {
+                tracing::warn!(records = records.len(), "waiting for the brokers; nothing is lost");
+                warn_after += SLOW_BROKER;
             }
         }
     }

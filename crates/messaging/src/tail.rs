@@ -45,14 +45,25 @@ impl Tail {
             return Ok(());
         };
         positioned();
+        let result = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            error = self.follow(&consumer, &mut on_event) => Err(error.into()),
+        };
+        // Closing blocks.
+        tokio::task::spawn_blocking(move || drop(consumer)).await?;
+        result
+    }
+
+    /// Until the client fails for good.
+    async fn follow(
+        &self,
+        consumer: &StreamConsumer,
+        on_event: &mut (impl FnMut(Received) + Send),
+    ) -> KafkaError {
         let topics: HashMap<String, Topic> = self.topics().collect();
         loop {
-            let message = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                message = consumer.recv() => message,
-            };
-            match message {
+            match consumer.recv().await {
                 Ok(message) => {
                     let Some(&topic) = topics.get(message.topic()) else {
                         continue;
@@ -61,12 +72,10 @@ impl Tail {
                         on_event(*event);
                     }
                 }
-                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error.into()),
+                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return error,
                 Err(error) => tracing::warn!(%error, "tailing failed; trying on"),
             }
         }
-        tokio::task::spawn_blocking(move || drop(consumer)).await?;
-        Ok(())
     }
 
     fn topics(&self) -> impl Iterator<Item = (String, Topic)> {
@@ -86,7 +95,11 @@ impl Tail {
                 consumer.assign(&ends(&consumer, topics.keys())?)?;
                 Ok::<_, KafkaError>(consumer)
             });
-            let error = match assigning.await? {
+            let assigned = tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                assigned = assigning => assigned?,
+            };
+            let error = match assigned {
                 Ok(consumer) => return Ok(Some(consumer)),
                 Err(error) => error,
             };
