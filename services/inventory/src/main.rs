@@ -1,3 +1,7 @@
 //! Boutique inventory binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::main(inventory::SERVICE, inventory::start)
+}
