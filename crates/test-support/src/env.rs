@@ -6,13 +6,11 @@
     reason = "only tests call it, and they end by a panic"
 )]
 
-use std::str::FromStr;
-
 use anyhow::{Context, Result};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-use crate::stack::{checkout, create_service_role};
+use crate::stack::{checkout, create_service_role, in_database, url_with};
 use crate::{kafka, leftovers};
 
 /// Variable with the superuser's URL of the shared Postgres.
@@ -32,7 +30,9 @@ pub struct TestEnv {
     service: String,
     /// `<process id>_<random>`: leftovers are told from what is in use by the process.
     id: String,
-    superuser: PgConnectOptions,
+    /// URL of this test's database for the superuser.
+    superuser_url: String,
+    database: String,
     brokers: String,
     topic_prefix: String,
 }
@@ -60,9 +60,8 @@ impl TestEnv {
     pub async fn on(service: &str, superuser_url: &str, brokers: &str) -> Self {
         let id = leftovers::new_id();
         let database = leftovers::database_name(&id);
-        let superuser = PgConnectOptions::from_str(superuser_url).expect("a valid database URL");
         let made: Result<()> = async {
-            let mut connection = superuser.connect().await?;
+            let mut connection = PgConnection::connect(superuser_url).await?;
             // Nothing in the name needs quoting.
             sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {database}")))
                 .execute(&mut connection)
@@ -76,7 +75,8 @@ impl TestEnv {
             service: service.to_owned(),
             topic_prefix: leftovers::topic_prefix(&id),
             id,
-            superuser: superuser.database(&database),
+            superuser_url: in_database(superuser_url, &database),
+            database,
             brokers: brokers.to_owned(),
         };
         env.database_url_of(service).await;
@@ -90,7 +90,7 @@ impl TestEnv {
 
     /// The database's URL for the service's role; its schema is the search path.
     pub fn database_url(&self) -> String {
-        self.url(&self.role(&self.service), PASSWORD)
+        self.url(&self.role(&self.service))
     }
 
     /// The same for another service, whose role and schema are made where they are missing.
@@ -105,12 +105,12 @@ impl TestEnv {
             .await
             .expect("a role for the service");
         connection.close().await.expect("the connection closes");
-        self.url(&role, PASSWORD)
+        self.url(&role)
     }
 
     /// The database's URL for the superuser.
     pub fn superuser_url(&self) -> String {
-        self.superuser.to_url_lossy().into()
+        self.superuser_url.clone()
     }
 
     /// A connection to the database as superuser.
@@ -119,7 +119,7 @@ impl TestEnv {
     ///
     /// When Postgres does not answer.
     pub async fn superuser(&self) -> PgConnection {
-        self.superuser.connect().await.expect("a connection as superuser")
+        PgConnection::connect(&self.superuser_url).await.expect("a connection as superuser")
     }
 
     /// A pool of up to ten connections as the service's role.
@@ -176,8 +176,8 @@ impl TestEnv {
         format!("{service}_{}", self.id)
     }
 
-    fn url(&self, role: &str, password: &str) -> String {
-        self.superuser.clone().username(role).password(password).to_url_lossy().into()
+    fn url(&self, role: &str) -> String {
+        url_with(&self.superuser_url, role, PASSWORD, &self.database).expect("a URL that was used")
     }
 }
 

@@ -60,7 +60,7 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
             step("tests", tests(&servers, arguments), &mut failed).await;
         }
         Err(error) => {
-            say(&format!("== {title} failed: {error:?}"));
+            say(&format!("== {title} failed: {error:#}"));
             failed.push(title);
         }
     }

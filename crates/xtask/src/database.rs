@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection};
-use test_support::stack::{SERVICES, create_service_role, random_password, write_secret};
+use sqlx::{Connection, PgConnection};
+use test_support::stack::{
+    SERVICES, create_service_role, in_database, random_password, url_with, write_secret,
+};
 
 const DATABASE: &str = "boutique";
 
@@ -17,8 +17,8 @@ pub(crate) async fn prepare(
     superuser_url: &str,
     passwords: &Path,
 ) -> Result<BTreeMap<&'static str, String>> {
-    let superuser = PgConnectOptions::from_str(superuser_url).context("DATABASE_URL is no URL")?;
-    let mut connection = superuser.connect().await.context("Postgres does not answer")?;
+    let mut connection =
+        PgConnection::connect(superuser_url).await.context("Postgres does not answer")?;
     let there: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(DATABASE)
@@ -29,15 +29,13 @@ pub(crate) async fn prepare(
     }
     connection.close().await?;
 
-    let superuser = superuser.database(DATABASE);
     let passwords = read_or_make(passwords)?;
-    let mut connection = superuser.connect().await?;
+    let mut connection = PgConnection::connect(&in_database(superuser_url, DATABASE)).await?;
     let mut urls = BTreeMap::new();
     for service in SERVICES {
         let password = passwords.get(service).context("a password is missing")?;
         create_service_role(&mut connection, service, service, password).await?;
-        let url = superuser.clone().username(service).password(password).to_url_lossy();
-        urls.insert(service, url.into());
+        urls.insert(service, url_with(superuser_url, service, password, DATABASE)?);
     }
     connection.close().await?;
     Ok(urls)

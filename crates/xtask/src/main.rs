@@ -1,9 +1,11 @@
 //! Developer commands; `cargo xtask help` lists them.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::binaries::Profile;
-use xtask::{checks, logs, stack, status, stop, test_stack};
+use xtask::{checks, complain, logs, stack, status, stop, test_stack};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -54,8 +56,18 @@ enum TestStack {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    match Arguments::parse().command {
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("\nerror: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
         Command::Up { debug: false } => stack::up(Profile::Release).await,
         Command::Up { debug: true } => stack::up(Profile::Debug).await,
         Command::Down => stop::down().await,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use contracts::topic::{Topic, dead_letter_topic};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use test_support::kafka::create_topics;
 use test_support::stack::{Folders, SERVICES, ServerProcess, checkout, log_tail};
@@ -61,8 +62,8 @@ pub async fn with(
     work: impl AsyncFnOnce(&Description) -> Result<()>,
 ) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
-    let _lock = lock(&folders)
-        .context("the stack is up already; `make status` tells more, `make down` stops it")?;
+    let in_use = "the stack is up already; `make status` tells more, `make down` stops it";
+    let _lock = lock(&folders)?.context(in_use)?;
     ServerProcess::register(&supervisor_pid_file(&folders))?;
     stop(&folders).await;
     let run = async {
@@ -98,10 +99,15 @@ fn supervisor_pid_file(folders: &Folders) -> std::path::PathBuf {
     folders.local().join("up.pid")
 }
 
-/// Held for as long as the stack of these folders is in use; the system lets it go when the process ends.
-pub(crate) fn lock(folders: &Folders) -> Result<Flock<std::fs::File>> {
+/// Held for as long as the stack of these folders is in use; the system lets it go when the
+/// process ends. `None` when another process holds it.
+pub(crate) fn lock(folders: &Folders) -> Result<Option<Flock<std::fs::File>>> {
     let file = std::fs::File::create(folders.local().join("up.lock"))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error.into())
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error).context("cannot lock the stack's folder"),
+    }
 }
 
 async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {

@@ -1,12 +1,10 @@
 //! What runs, where, and whether it is well.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::future::join_all;
-use sqlx::ConnectOptions;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 use test_support::kafka::answers;
 use test_support::stack::{Folders, checkout};
 use tokio::time::timeout;
@@ -49,7 +47,7 @@ async fn row(folders: &Folders, description: &Description, name: &'static str) -
 async fn health(description: &Description, name: &str) -> Result<()> {
     match name {
         POSTGRES => {
-            let _ = PgConnectOptions::from_str(&description.database_url)?.connect().await?;
+            let _ = PgConnection::connect(&description.database_url).await?;
         }
         KAFKA => answers(&description.kafka_brokers).await?,
         service => {

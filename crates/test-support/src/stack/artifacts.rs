@@ -119,7 +119,7 @@ async fn run_maven(mut command: Command, log: &Path, progress: Progress<'_>) -> 
         out.write_all(&line).await?;
         if told.elapsed() > Duration::from_secs(3) {
             told = Instant::now();
-            progress(&format!("  … {files} files so far"));
+            progress(&format!("  … {files} files downloaded so far"));
         }
     }
     out.flush().await?;

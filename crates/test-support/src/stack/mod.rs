@@ -21,7 +21,7 @@ pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};
 pub use postgres::Postgres;
 pub use process::{ServerProcess, log_tail, run_to_end, wait_ready};
-pub use roles::{SERVICES, create_service_role, database_url};
+pub use roles::{SERVICES, create_service_role, in_database, url_with};
 pub use secret::{random_password, write_secret};
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
 use super::secret::{random_password, write_secret};
-use super::{Artifacts, ServerProcess, database_url, port_is_free};
+use super::{Artifacts, ServerProcess, port_is_free};
 
 /// Patience with its start: it may have to recover what was not yet checkpointed.
 const START: Duration = Duration::from_mins(1);
@@ -99,7 +99,7 @@ impl Postgres {
 
     /// URL of the database `postgres` for the superuser.
     pub fn url(&self) -> String {
-        database_url("postgres", &self.password, self.port, "postgres")
+        superuser_url(&self.password, self.port)
     }
 
     /// Its port on the loopback interface.
@@ -111,6 +111,10 @@ impl Postgres {
     pub fn process(&self) -> &ServerProcess {
         &self.process
     }
+}
+
+fn superuser_url(password: &str, port: u16) -> String {
+    format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres")
 }
 
 /// Makes the data folder and returns the superuser's password.
@@ -158,7 +162,7 @@ async fn run(programs: &Path, dir: &Path, port: u16, password: &str) -> Result<S
     Account::unprivileged()?.apply(&mut command);
     let log = Postgres::log_in(dir);
     let process = ServerProcess::spawn(command, &log, &dir.join("postgres.pid"))?;
-    let url = database_url("postgres", password, port, "postgres");
+    let url = superuser_url(password, port);
     let started = wait_ready("Postgres", &process, &log, START, async || {
         let connection = PgConnection::connect(&url).await.context("it does not answer")?;
         connection.close().await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Command;
@@ -177,7 +177,7 @@ pub async fn wait_ready(
         };
         let gone = if alive { "is not ready" } else { "ended while it started" };
         if !alive || Instant::now() > deadline {
-            return Err(error.context(format!("{name} {gone}; {}", log_tail(log))));
+            bail!("{name} {gone}: {error:#}; {}", log_tail(log));
         }
         sleep(Duration::from_millis(20)).await;
     }
