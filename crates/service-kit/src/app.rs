@@ -118,28 +118,46 @@ async fn run_command<C: Args, X: Subcommand>(
     let Cli { kit: args, config, command } = cli;
     let shutdown = CancellationToken::new();
     cancel_on_signal(shutdown.clone())?;
-    let Some(pool) = database::connect(&args.database, service.name, &shutdown).await? else {
-        tracing::info!("stopped while waiting for the database");
-        return Ok(());
-    };
-    let command = command.unwrap_or(Command::Serve);
-    if let Command::Migrate = command {
-        return database::migrate(&pool, service.migrations).await.context("cannot migrate");
-    }
-    database::ensure_migrated(&pool, service.migrations, service.name).await?;
+    let shutdown_timeout = args.shutdown.timeout();
 
-    let timeout = args.shutdown.timeout();
-    let mut kit =
-        Kit::new(service.name, pool, args.kafka, args.http.listen_addr, shutdown.clone())?;
-    if let Command::Own(own) = command {
-        run(&mut kit, config, own).await?;
-        shutdown.cancel();
-    } else {
-        start(&mut kit, config).await?;
+    let kit = match command.unwrap_or(Command::Serve) {
+        Command::Serve => {
+            let starting = async {
+                let mut kit = kit(service, args, shutdown.clone()).await?;
+                start(&mut kit, config).await?;
+                anyhow::Ok(kit)
+            };
+            shutdown.run_until_cancelled(starting).await.transpose()?
+        }
+        Command::Migrate => {
+            let migrating = async {
+                let pool = database::connect(&args.database, service.name).await?;
+                database::migrate(&pool, service.migrations).await.context("cannot migrate")
+            };
+            return shutdown.run_until_cancelled(migrating).await.context("interrupted")?;
+        }
+        Command::Own(own) => {
+            let running = async {
+                let mut kit = kit(service, args, shutdown.clone()).await?;
+                run(&mut kit, config, own).await?;
+                anyhow::Ok(kit)
+            };
+            let kit = shutdown.run_until_cancelled(running).await.context("interrupted")??;
+            shutdown.cancel();
+            Some(kit)
+        }
+    };
+    if let Some(kit) = kit {
+        kit.run(shutdown_timeout).await?;
     }
-    kit.run(timeout).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn kit(service: Service, args: KitArgs, shutdown: CancellationToken) -> anyhow::Result<Kit> {
+    let pool = database::connect(&args.database, service.name).await?;
+    database::ensure_migrated(&pool, service.migrations, service.name).await?;
+    Kit::new(service.name, pool, args.kafka, args.http.listen_addr, shutdown)
 }
 
 /// The process is told to stop by SIGTERM or by Ctrl-C.
@@ -155,4 +173,48 @@ fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
         shutdown.cancel();
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Args)]
+    struct Config {
+        #[arg(long, env = "SEED_COUNT", value_name = "SEED_COUNT", default_value_t = 50)]
+        seed_count: u32,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Own {
+        Seed { name: String },
+    }
+
+    const SERVICE: Service = Service { name: "products", port: 3001, migrations: &[] };
+
+    fn parsed(arguments: &[&str]) -> Result<Cli<Config, Own>, clap::Error> {
+        let always = ["products", "--database-url", "postgres://localhost/boutique"];
+        parse(SERVICE, always.iter().chain(arguments))
+    }
+
+    #[test]
+    fn serves_on_its_port_unless_told_otherwise() {
+        let cli = parsed(&[]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.kit.http.listen_addr.port(), 3001);
+        assert_eq!(cli.config.seed_count, 50);
+        let cli = parsed(&["--listen-addr", "[::1]:80", "serve"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Serve)));
+        assert_eq!(cli.kit.http.listen_addr.to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn has_the_commands_of_the_kit_and_its_own() {
+        assert!(matches!(parsed(&["migrate"]).unwrap().command, Some(Command::Migrate)));
+        match parsed(&["seed", "shoes"]).unwrap().command {
+            Some(Command::Own(Own::Seed { name })) => assert_eq!(name, "shoes"),
+            _ => panic!("not the service's own command"),
+        }
+        assert!(parsed(&["plant"]).is_err());
+    }
 }

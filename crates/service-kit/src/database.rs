@@ -10,7 +10,6 @@ use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::log::LevelFilter;
 
 use crate::config::DatabaseArgs;
@@ -26,20 +25,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/service-kit");
 
 /// Connects to the database, waiting for as long as it is away.
 ///
-/// `None` means that `shutdown` was cancelled first. What waiting cannot mend, such as a wrong
-/// password or an unknown database, is an error at once.
-pub async fn connect(
-    args: &DatabaseArgs,
-    service: &str,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<Option<PgPool>> {
+/// What waiting cannot mend, such as a wrong password or an unknown database, is an error at once.
+pub async fn connect(args: &DatabaseArgs, service: &str) -> anyhow::Result<PgPool> {
     let options = options(&args.database_url, service)?;
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => return Ok(None),
-        reached = wait_until_reachable(&options) => reached?,
-    }
-    Ok(Some(pool(options, args.database_max_connections)))
+    wait_until_reachable(&options).await?;
+    Ok(pool(options, args.database_max_connections))
 }
 
 /// Applies what is missing of the service's migrations and of this crate's own, in the order of

@@ -40,7 +40,9 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::try_from(trace_id) {
         response.headers_mut().insert(TRACE_ID, value);
     }
-    record(method, route, response.status(), started);
+    let status = response.status();
+    tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+    record(method, route, status, started);
     response
 }
 

@@ -7,7 +7,6 @@ use service_kit::database;
 use sqlx::PgPool;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use test_support::{OwnPostgres, TestEnv};
-use tokio_util::sync::CancellationToken;
 
 fn migrator(migrations: &[(i64, &'static str)]) -> Migrator {
     let migration = |&(version, sql): &(i64, &'static str)| {
@@ -97,9 +96,7 @@ async fn a_schema_that_is_behind_is_refused_and_one_that_is_ahead_is_not() {
 #[tokio::test]
 async fn connections_are_named_and_bounded_in_time() {
     let env = TestEnv::new("orders").await;
-    let shutdown = CancellationToken::new();
-    let connected = database::connect(&args(env.database_url()), "orders", &shutdown).await;
-    let pool = connected.unwrap().unwrap();
+    let pool = database::connect(&args(env.database_url()), "orders").await.unwrap();
     for (setting, expected) in [
         ("application_name", "orders"),
         ("statement_timeout", "10s"),
@@ -128,7 +125,7 @@ async fn what_waiting_cannot_mend_is_an_error_without_the_password() {
         "postgres://u:hunter2@host:port/x".to_owned(),
     ];
     for url in wrong {
-        let attempt = database::connect(&args(url), "orders", &CancellationToken::new()).await;
+        let attempt = database::connect(&args(url), "orders").await;
         let error = format!("{:#}", attempt.unwrap_err());
         assert!(error.contains("DATABASE_URL"), "{error}");
         assert!(!error.contains(":hunter2"), "{error}");
@@ -139,22 +136,15 @@ async fn what_waiting_cannot_mend_is_an_error_without_the_password() {
 async fn waits_for_a_database_that_is_away() {
     let mut postgres = OwnPostgres::start().await;
     postgres.stop().await;
-    let shutdown = CancellationToken::new();
-    let waiting = tokio::spawn({
-        let (url, shutdown) = (postgres.url(), shutdown.clone());
-        async move { database::connect(&args(url), "orders", &shutdown).await }
-    });
+    let url = postgres.url();
+    let waiting = tokio::spawn(async move { database::connect(&args(url), "orders").await });
     postgres.start_again().await;
-    let pool = waiting.await.unwrap().unwrap().unwrap();
+    let pool = waiting.await.unwrap().unwrap();
     sqlx::query("SELECT 1").execute(&pool).await.unwrap();
 
     postgres.stop_immediate().await;
     let error = sqlx::query("SELECT 1").execute(&pool).await.unwrap_err();
     assert!(database::is_transient(&error), "{error:?}");
-    let args = args(postgres.url());
-    let (connected, ()) =
-        tokio::join!(database::connect(&args, "orders", &shutdown), async { shutdown.cancel() });
-    assert!(connected.unwrap().is_none());
 }
 
 #[tokio::test]

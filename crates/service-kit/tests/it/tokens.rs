@@ -6,6 +6,7 @@ use chrono::{TimeDelta, Utc};
 use contracts::events::{PublicKey, Role};
 use contracts::ids::CustomerId;
 use reqwest::Response;
+use service_kit::config::DatabaseArgs;
 use service_kit::testing::TestSigner;
 use service_kit::{database, tokens};
 use sqlx::PgPool;
@@ -17,7 +18,8 @@ use crate::sample::Sample;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn migrated(env: &TestEnv) -> PgPool {
-    let pool = env.pool().await;
+    let args = DatabaseArgs { database_url: env.database_url(), database_max_connections: 4 };
+    let pool = database::connect(&args, env.service()).await.unwrap();
     database::migrate(&pool, &[]).await.unwrap();
     pool
 }
