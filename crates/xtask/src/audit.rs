@@ -1,7 +1,12 @@
 //! Reads every schema and says what does not add up.
 
-use anyhow::Result;
-use sqlx::PgConnection;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use sqlx::{Connection as _, PgConnection};
+use test_support::stack::in_database;
+
+use crate::{database::DATABASE, say};
 
 /// One rule that must hold once nothing moves any more: a name, and a query that counts violations.
 struct Rule {
@@ -75,6 +80,32 @@ const RULES: [Rule; 13] = [
              + (SELECT count(*) FROM expiration.dead_letters) + (SELECT count(*) FROM notification.dead_letters)",
     },
 ];
+
+/// Waits until nothing moves any more and every rule holds; `superuser_url` is of the stack's Postgres.
+///
+/// # Errors
+///
+/// When a rule does not hold in the end; the error names each with the number of its violations.
+pub async fn settled(superuser_url: &str) -> Result<()> {
+    let url = in_database(superuser_url, DATABASE);
+    let mut connection = PgConnection::connect(&url).await?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let broken = violations(&mut connection).await?;
+        if broken.is_empty() {
+            say(&format!("the audit's {} rules hold", RULES.len()));
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let broken = broken.iter().map(|(rule, count)| format!("{rule} ({count} violations)"));
+            bail!("the audit found: {}", broken.collect::<Vec<_>>().join("; "));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// How long the last events may take to settle.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The rules that do not hold, each with the number of its violations; `connection` is the superuser's.
 pub async fn violations(connection: &mut PgConnection) -> Result<Vec<(&'static str, i64)>> {

@@ -9,13 +9,12 @@ use test_support::stack::{
     SERVICES, create_service_role, in_database, random_password, url_with, write_secret,
 };
 
-const DATABASE: &str = "boutique";
+pub(crate) const DATABASE: &str = "boutique";
 
-/// Makes database, roles and schemas where they are missing. Returns each service's URL; their
-/// random passwords are kept in `passwords`, which only its owner may read.
+/// Makes database, roles and schemas where they are missing. Returns each service's URL.
 pub(crate) async fn prepare(
     superuser_url: &str,
-    passwords: &Path,
+    passwords: &Passwords,
 ) -> Result<BTreeMap<&'static str, String>> {
     let mut connection =
         PgConnection::connect(superuser_url).await.context("Postgres does not answer")?;
@@ -29,11 +28,10 @@ pub(crate) async fn prepare(
     }
     connection.close().await?;
 
-    let passwords = read_or_make(passwords)?;
     let mut connection = PgConnection::connect(&in_database(superuser_url, DATABASE)).await?;
     let mut urls = BTreeMap::new();
     for service in SERVICES {
-        let password = passwords.get(service).context("a password is missing")?;
+        let password = passwords.of(service)?;
         create_service_role(&mut connection, service, service, password).await?;
         urls.insert(service, url_with(superuser_url, service, password, DATABASE)?);
     }
@@ -41,15 +39,35 @@ pub(crate) async fn prepare(
     Ok(urls)
 }
 
-fn read_or_make(path: &Path) -> Result<BTreeMap<String, String>> {
-    if let Ok(text) = std::fs::read_to_string(path) {
-        return serde_json::from_str(&text)
-            .with_context(|| format!("{} is broken", path.display()));
+/// The random passwords of a stack: of each service's role, and of the shop's admin.
+#[derive(Debug)]
+pub(crate) struct Passwords(BTreeMap<String, String>);
+
+impl Passwords {
+    /// Reads them from a file that only its owner may read; makes those that are missing.
+    pub(crate) fn read_or_make(path: &Path) -> Result<Self> {
+        let mut passwords: BTreeMap<String, String> = match std::fs::read_to_string(path) {
+            Ok(text) => serde_json::from_str(&text)
+                .with_context(|| format!("{} is broken", path.display()))?,
+            Err(_) => BTreeMap::new(),
+        };
+        let known = passwords.len();
+        for name in SERVICES.into_iter().chain([ADMIN]) {
+            if !passwords.contains_key(name) {
+                passwords.insert(name.to_owned(), random_password()?);
+            }
+        }
+        if passwords.len() > known {
+            write_secret(path, &serde_json::to_string_pretty(&passwords)?)?;
+        }
+        Ok(Self(passwords))
     }
-    let passwords = SERVICES
-        .into_iter()
-        .map(|service| Ok((service.to_owned(), random_password()?)))
-        .collect::<Result<BTreeMap<_, _>>>()?;
-    write_secret(path, &serde_json::to_string_pretty(&passwords)?)?;
-    Ok(passwords)
+
+    /// The password of a service's role, or of [`ADMIN`].
+    pub(crate) fn of(&self, name: &str) -> Result<&str> {
+        self.0.get(name).map(String::as_str).context("a password is missing")
+    }
 }
+
+/// Whose password is not a service's.
+pub(crate) const ADMIN: &str = "admin";

@@ -3,23 +3,54 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use test_support::stack::{Folders, checkout};
 use tokio::time::timeout;
 
-use crate::shop::{Account, Change, Changes, Shop};
+use crate::{
+    binaries::Profile,
+    parts::Admin,
+    ports::Choice,
+    say,
+    shop::{Account, Change, Changes, Shop},
+    stack::{self, Settings},
+};
 
 /// How long any order may take to its end, expiry included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What the stock of the demo's SKU is set to before the first order.
 const ON_HAND: u32 = 100;
 /// Units of each order.
 const QTY: u32 = 2;
 
-/// What the demo stands on.
-pub struct Stage {
-    pub shop: Shop,
-    pub admin_email: String,
-    pub admin_password: String,
+/// Seconds after which an unpaid order expires; long enough for the customer to pay.
+const ORDER_EXPIRY: &str = "8";
+
+/// Brings a stack of its own up, with nothing in it from before, and runs the scenarios on it.
+///
+/// # Errors
+///
+/// When a scenario or a check failed, or the stack did.
+pub async fn command(profile: Profile) -> Result<()> {
+    Folders::new(&checkout(), NAME)?.clear()?;
+    let settings = Settings {
+        name: NAME.to_owned(),
+        profile,
+        ports: Choice::Free,
+        variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
+        outages: false,
+    };
+    stack::with(settings, async |description| {
+        let shop = Shop::new(description.urls())?;
+        let (passed, failed) = run(&shop, &description.admin).await?;
+        say("\nNext: `make up` keeps a shop open; the README walks through it with curl.");
+        say(&format!("\n{passed} passed, {failed} failed"));
+        ensure!(failed == 0, "{failed} of the demo's checks failed");
+        Ok(())
+    })
+    .await
 }
+
+const NAME: &str = "demo";
 
 /// What the customer does once the order waits for its payment.
 #[derive(Clone, Copy)]
@@ -104,9 +135,8 @@ const SCENARIOS: [Scenario; 6] = [
 ];
 
 /// Runs all scenarios and prints what happens; returns how many passed and how many failed.
-pub async fn run(stage: &Stage) -> Result<(usize, usize)> {
-    let shop = &stage.shop;
-    let admin = shop.sign_in(&stage.admin_email, &stage.admin_password).await?;
+pub async fn run(shop: &Shop, admin: &Admin) -> Result<(usize, usize)> {
+    let admin = shop.sign_in(&admin.email, &admin.password).await?;
     let skus = shop.skus(2).await?;
     let [sku, empty_sku] = skus.as_slice() else { bail!("the catalogue is empty") };
     stock_up(shop, &admin, sku, ON_HAND).await?;
@@ -114,13 +144,13 @@ pub async fn run(stage: &Stage) -> Result<(usize, usize)> {
 
     let email = format!("demo-{}@example.com", uuid::Uuid::now_v7());
     let customer = shop.sign_up(&email, "correct horse battery staple").await?;
-    println!("signed up {email}; {ON_HAND} units of {sku} on hand, none of {empty_sku}\n");
+    say(&format!("signed up {email}; {ON_HAND} units of {sku} on hand, none of {empty_sku}\n"));
     let mut changes = shop.changes(&customer).await?;
 
     let (mut passed, mut failed) = (0, 0);
     let mut ended = Vec::new();
     for scenario in &SCENARIOS {
-        println!("{}", scenario.name);
+        say(scenario.name);
         let sku = if scenario.in_stock { sku } else { empty_sku };
         match play(shop, &customer, &mut changes, scenario, sku).await {
             Ok(order) => {
@@ -129,23 +159,23 @@ pub async fn run(stage: &Stage) -> Result<(usize, usize)> {
             }
             Err(error) => {
                 failed += 1;
-                println!("  FAILED: {error:#}");
+                say(&format!("  FAILED: {error:#}"));
             }
         }
-        println!();
+        say("");
     }
 
-    println!("afterwards");
+    say("afterwards");
     let sold = ended.iter().filter(|(_, s)| s.status == "COMPLETED").count();
     let sold = QTY * u32::try_from(sold)?;
     let mut check = |name: &str, result: Result<()>| match result {
         Ok(()) => {
             passed += 1;
-            println!("  {name}");
+            say(&format!("  {name}"));
         }
         Err(error) => {
             failed += 1;
-            println!("  FAILED: {name}: {error:#}");
+            say(&format!("  FAILED: {name}: {error:#}"));
         }
     };
     check("stock adds up", stock_adds_up(shop, sku, sold).await);
@@ -155,7 +185,7 @@ pub async fn run(stage: &Stage) -> Result<(usize, usize)> {
 }
 
 /// Products reach the inventory by way of Kafka, so a new one may not be known there yet.
-async fn stock_up(shop: &Shop, admin: &Account, sku: &str, on_hand: u32) -> Result<()> {
+pub(crate) async fn stock_up(shop: &Shop, admin: &Account, sku: &str, on_hand: u32) -> Result<()> {
     until("the inventory to know the SKU", async || shop.stock(sku).await.is_ok()).await?;
     shop.set_stock(admin, sku, on_hand).await
 }
@@ -170,7 +200,7 @@ async fn play(
     let started = Instant::now();
     let millis = || format!("{:8.1} ms", started.elapsed().as_secs_f64() * 1e3);
     let order = shop.place_order(customer, sku, QTY, scenario.method).await?;
-    println!("  {}  202 Accepted {}", millis(), order.id);
+    say(&format!("  {}  202 Accepted {}", millis(), order.id));
     let mut version = 0;
     loop {
         let change = timeout(PATIENCE, changes.next())
@@ -182,7 +212,7 @@ async fn play(
         }
         version = change.version;
         let reason = change.reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default();
-        println!("  {}  {:<10} {}{reason}", millis(), change.status, change.step);
+        say(&format!("  {}  {:<10} {}{reason}", millis(), change.status, change.step));
         if change.status != "PENDING" {
             expected(&change, scenario)?;
             return Ok(order.id);
@@ -196,11 +226,11 @@ async fn play(
                         matches!(shop.payment_status(customer, &order.id).await, Ok(Some(_)))
                     })
                     .await?;
-                    println!("  {}  the customer pays", millis());
+                    say(&format!("  {}  the customer pays", millis()));
                     shop.pay(customer, &order.id, "pm_card_ok").await?;
                 }
                 Act::Cancel => {
-                    println!("  {}  the customer cancels", millis());
+                    say(&format!("  {}  the customer cancels", millis()));
                     shop.cancel(customer, &order.id).await?;
                 }
             }

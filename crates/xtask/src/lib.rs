@@ -1,13 +1,17 @@
 //! Developer commands: the local stack, the tests, and what they are made of.
 
+pub mod audit;
 pub mod binaries;
 pub mod checks;
 mod database;
+pub mod demo;
+pub mod load;
 pub mod logs;
 pub mod parts;
 pub mod ports;
 pub mod servers;
 pub mod services;
+pub mod shop;
 mod signals;
 pub mod stack;
 pub mod status;

@@ -9,23 +9,139 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::timeout,
-};
+use anyhow::{Context, Result, anyhow, ensure};
+use test_support::stack::{Artifacts, Folders, Kafka, Postgres, checkout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use crate::shop::{Account, Shop};
+use crate::{
+    audit,
+    binaries::Profile,
+    demo::stock_up,
+    parts::Description,
+    ports::{Choice, KAFKA, POSTGRES},
+    say,
+    shop::{Account, Shop},
+    stack::{self, Settings},
+};
 
 /// Customers among whom the orders of a burst are shared out; each has a stream of changes.
 const CUSTOMERS: usize = 16;
 /// How long the last order of a burst may take to its end.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How `load` is run.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Orders placed one after the other, for the time of one
+    #[arg(long, default_value_t = 200)]
+    idle: usize,
+    /// Orders placed at once, for the rate
+    #[arg(long, default_value_t = 5000)]
+    orders: usize,
+    /// Connections they are placed over
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Stop Kafka, and then Postgres, for ten seconds each while they are placed
+    #[arg(long)]
+    outages: bool,
+    /// Build the services without optimisation, which is quicker
+    #[arg(long)]
+    debug: bool,
+}
+
+/// Brings a stack of its own up, with nothing in it from before, measures on it, and audits what is
+/// left in the databases.
+///
+/// # Errors
+///
+/// When an order was lost, or anything does not add up.
+pub async fn command(options: &Options) -> Result<()> {
+    let folders = Folders::new(&checkout(), NAME)?;
+    folders.clear()?;
+    let settings = Settings {
+        name: NAME.to_owned(),
+        profile: if options.debug { Profile::Debug } else { Profile::Release },
+        ports: Choice::Free,
+        variables: Vec::new(),
+        outages: options.outages,
+    };
+    stack::with(settings, async |description| {
+        let shop = Shop::new(description.urls())?;
+        let admin = shop.sign_in(&description.admin.email, &description.admin.password).await?;
+        let [sku] = shop.skus(1).await?.try_into().map_err(|_| anyhow!("no products"))?;
+        stock_up(&shop, &admin, &sku, 1_000_000).await?;
+
+        say(&format!("\n{} orders, one at a time", options.idle));
+        let times = one_at_a_time(&shop, &sku, options.idle).await?;
+        say(&format!(
+            "POST to COMPLETED on the stream: median {}, 99 % within {}",
+            millis(percentile(&times, 50)),
+            millis(percentile(&times, 99)),
+        ));
+
+        say(&format!("\n{} orders over {} connections", options.orders, options.connections));
+        let placing = burst(&shop, &sku, options.orders, options.connections);
+        let burst = if options.outages {
+            let outages = outages(&folders, description);
+            let (burst, outages) = tokio::join!(placing, outages);
+            outages?;
+            burst?
+        } else {
+            placing.await?
+        };
+        say(&format!(
+            "{} accepted in {:.2} s ({} requests repeated), {} ends seen on streams in {:.2} s: {:.0} orders/s",
+            burst.accepted,
+            burst.placed_in.as_secs_f64(),
+            burst.repeats,
+            burst.ended,
+            burst.ended_in.as_secs_f64(),
+            as_rate(burst.ended, burst.ended_in),
+        ));
+        ensure!(burst.accepted == options.orders, "not every order was accepted");
+        audit::settled(&description.database_url).await
+    })
+    .await
+}
+
+const NAME: &str = "load";
+
+/// Kafka and then Postgres away for ten seconds each, with the load going on.
+async fn outages(folders: &Folders, description: &Description) -> Result<()> {
+    const AWAY: Duration = Duration::from_secs(10);
+    let artifacts = Artifacts::ensure(&checkout(), &say).await?;
+    let port = |part| description.ports.get(part).copied().context("the stack's own servers");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    say("Kafka stops");
+    Kafka::stop_in(&folders.kafka()).await;
+    tokio::time::sleep(AWAY).await;
+    Kafka::start(&artifacts, &folders.kafka(), port(KAFKA)?).await?;
+    say("Kafka is back; Postgres stops");
+    Postgres::stop_in(&folders.postgres()).await;
+    tokio::time::sleep(AWAY).await;
+    Postgres::start(&artifacts, &folders.postgres(), port(POSTGRES)?).await?;
+    say("Postgres is back");
+    Ok(())
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(last * percent / 100).copied().unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+fn as_rate(count: usize, duration: Duration) -> f64 {
+    count as f64 / duration.as_secs_f64()
+}
 
 /// What a burst of orders came to.
 #[derive(Debug)]
 pub struct Burst {
+    /// Orders that were answered with 202.
     pub accepted: usize,
     /// Requests that were sent again, because a service was away.
     pub repeats: usize,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::binaries::Profile;
-use xtask::{checks, complain, logs, stack, status, stop, test_stack};
+use xtask::{checks, complain, demo, load, logs, stack, status, stop, test_stack};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -36,6 +36,14 @@ enum Command {
     },
     /// Stop the stack and delete its data; downloads are kept
     Reset,
+    /// Start a stack of its own, place orders of every kind, and watch each to its end
+    Demo {
+        /// Build the services without optimisation, which is quicker
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Measure orders one at a time and as many as possible at once, on a stack of its own
+    Load(load::Options),
     /// Check formatting, lints and documents, and run all tests
     Test {
         /// Passed on to `cargo test`
@@ -68,14 +76,19 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Up { debug: false } => stack::up(Profile::Release).await,
-        Command::Up { debug: true } => stack::up(Profile::Debug).await,
+        Command::Up { debug } => stack::up(profile(debug)).await,
         Command::Down => stop::down().await,
         Command::Status => status::show().await,
         Command::Logs { part, follow } => logs::show(part.as_deref(), follow).await,
         Command::Reset => stop::reset().await,
+        Command::Demo { debug } => demo::command(profile(debug)).await,
+        Command::Load(options) => load::command(&options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
         Command::TestStack(TestStack::Up) => test_stack::up().await,
         Command::TestStack(TestStack::Down) => test_stack::down().await,
     }
+}
+
+fn profile(debug: bool) -> Profile {
+    if debug { Profile::Debug } else { Profile::Release }
 }

@@ -17,11 +17,28 @@ pub struct Description {
     pub database_url: String,
     /// Bootstrap address of Kafka.
     pub kafka_brokers: String,
+    /// The shop's admin on this stack.
+    pub admin: Admin,
     /// Port by part, of the parts that the stack runs itself.
     pub ports: BTreeMap<String, u16>,
 }
 
+/// Who may change the catalogue and the stock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Admin {
+    /// To sign in with.
+    pub email: String,
+    /// To sign in with.
+    pub password: String,
+}
+
 impl Description {
+    /// `http://127.0.0.1:<port>` of each service.
+    pub fn urls(&self) -> BTreeMap<String, String> {
+        let services = self.ports.iter().filter(|(part, _)| SERVICES.contains(&part.as_str()));
+        services.map(|(name, port)| (name.clone(), format!("http://127.0.0.1:{port}"))).collect()
+    }
+
     /// Reads it; `None` when the stack is not up.
     pub fn read(folders: &Folders) -> Result<Option<Self>> {
         let path = Self::path(folders);

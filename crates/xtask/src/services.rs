@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use test_support::stack::{Folders, SERVICES, ServerProcess, run_to_end, wait_ready};
 use tokio::process::Command;
 
-use crate::parts::{log, process, service_pid_file};
+use crate::parts::{Admin, log, process, service_pid_file};
 use crate::ports::Ports;
 use crate::say;
 
@@ -22,8 +22,15 @@ const ANSWER: Duration = Duration::from_secs(2);
 pub type Variable = (&'static str, &'static str, String);
 
 /// Variables of single services on a local stack, beside those that all of them get.
-pub fn variables(_folders: &Folders) -> Vec<Variable> {
-    Vec::new()
+pub fn variables(folders: &Folders, admin: &Admin) -> Vec<Variable> {
+    let mail = folders.local().join("mail");
+    vec![
+        ("auth", "ADMIN_EMAIL", admin.email.clone()),
+        ("auth", "ADMIN_PASSWORD", admin.password.clone()),
+        // The local stack speaks plain HTTP.
+        ("auth", "COOKIE_SECURE", "false".to_owned()),
+        ("notification", "MAIL_DIR", mail.to_string_lossy().into_owned()),
+    ]
 }
 
 /// What is needed to start the services.
@@ -43,7 +50,8 @@ impl Start<'_> {
             // Each start tells of itself only.
             let _ = std::fs::remove_file(log(self.folders, service));
         }
-        try_join_all(SERVICES.map(|service| self.migrate(service))).await?;
+        try_join_all(SERVICES.map(|service| self.once(service, "migrate"))).await?;
+        self.once("products", "seed").await?;
         let mut waiting = Vec::new();
         for service in SERVICES {
             let port = ports.release(service)?;
@@ -53,11 +61,12 @@ impl Start<'_> {
         Ok(())
     }
 
-    async fn migrate(&self, service: &str) -> Result<()> {
+    /// Runs a subcommand of a service to its end.
+    async fn once(&self, service: &str, subcommand: &str) -> Result<()> {
         let mut command = self.command(service)?;
-        command.arg("migrate");
-        run_to_end(&format!("the migration of {service}"), command, &log(self.folders, service))
-            .await
+        command.arg(subcommand);
+        let what = format!("`{service} {subcommand}`");
+        run_to_end(&what, command, &log(self.folders, service)).await
     }
 
     fn spawn(&self, service: &str, port: u16) -> Result<ServerProcess> {

@@ -10,12 +10,13 @@ use test_support::kafka::create_topics;
 use test_support::stack::{Folders, SERVICES, ServerProcess, checkout, log_tail};
 
 use crate::binaries::{Profile, build};
-use crate::parts::{self, Description};
+use crate::database::{self, ADMIN, Passwords};
+use crate::parts::{self, Admin, Description};
 use crate::ports::{Choice, KAFKA, POSTGRES, Ports};
+use crate::say;
 use crate::servers::{Place, Servers};
 use crate::services::{self, Start, Variable};
 use crate::signals::interrupted;
-use crate::{database, say};
 
 /// The name of the stack that `up` runs; it keeps its data over restarts.
 pub const NAME: &str = "stack";
@@ -33,6 +34,8 @@ pub struct Settings {
     pub ports: Choice,
     /// Variables of single services; they win over the usual ones.
     pub variables: Vec<Variable>,
+    /// Whether the work stops and starts Postgres and Kafka itself, so that their end is no failure.
+    pub outages: bool,
 }
 
 /// Keeps the stack up until Ctrl-C, `down`, or the death of a part, which is an error.
@@ -42,6 +45,7 @@ pub async fn up(profile: Profile) -> Result<()> {
         profile,
         ports: Choice::Configured,
         variables: Vec::new(),
+        outages: false,
     };
     with(settings, async |description| {
         say("\nBoutique is up; Ctrl-C or `make down` ends it");
@@ -50,6 +54,8 @@ pub async fn up(profile: Profile) -> Result<()> {
                 say(&format!("  {service:<13} http://127.0.0.1:{port}"));
             }
         }
+        let Admin { email, password } = &description.admin;
+        say(&format!("  the shop's admin is {email} with the password {password}"));
         std::future::pending().await
     })
     .await
@@ -70,7 +76,7 @@ pub async fn with(
         let description = start(&folders, &settings).await?;
         tokio::select! {
             done = work(&description) => done,
-            died = watch(&folders, &description) => died,
+            died = watch(&folders, &description, settings.outages) => died,
         }
     };
     let outcome = tokio::select! {
@@ -135,14 +141,19 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
         None => Place::Port(ports.release(KAFKA)?),
     };
     let servers = Servers::start(folders, postgres, kafka).await?;
+    let passwords = Passwords::read_or_make(&folders.local().join("passwords.json"))?;
+    let admin = Admin {
+        email: "admin@boutique.example".to_owned(),
+        password: passwords.of(ADMIN)?.to_owned(),
+    };
     let description = Description {
+        admin,
         database_url: servers.database_url,
         kafka_brokers: servers.brokers,
         ports: ports.numbers(),
     };
     description.write(folders)?;
     say("preparing the database and the topics");
-    let passwords = folders.local().join("passwords.json");
     let database_urls = database::prepare(&description.database_url, &passwords).await?;
     let topics: Vec<_> = Topic::ALL
         .iter()
@@ -152,7 +163,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     create_topics(&description.kafka_brokers, &topics, PARTITIONS).await?;
 
-    let mut variables = services::variables(folders);
+    let mut variables = services::variables(folders, &description.admin);
     variables.extend_from_slice(&settings.variables);
     Start {
         folders,
@@ -167,11 +178,14 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
 }
 
 /// Returns, with an error, when a part of the stack is gone.
-async fn watch(folders: &Folders, description: &Description) -> Result<()> {
+async fn watch(folders: &Folders, description: &Description, outages: bool) -> Result<()> {
     let mut interval = tokio::time::interval(Duration::from_millis(500));
     loop {
         interval.tick().await;
         for part in description.ports.keys() {
+            if outages && [POSTGRES, KAFKA].contains(&part.as_str()) {
+                continue;
+            }
             if parts::process(folders, part).is_none() {
                 bail!("{part} ended; {}", log_tail(&parts::log(folders, part)));
             }

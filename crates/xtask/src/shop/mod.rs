@@ -21,7 +21,9 @@ pub struct Shop {
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
 pub struct Account {
+    /// Theirs alone.
     pub email: String,
+    /// Access token.
     pub token: String,
 }
 
@@ -29,8 +31,11 @@ pub struct Account {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
+    /// `ord_…`.
     pub id: String,
+    /// `PENDING` until it has ended.
     pub status: String,
+    /// Why it failed or was cancelled.
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -42,10 +47,12 @@ impl Shop {
         Ok(Self { http, urls })
     }
 
+    /// Makes an account.
     pub async fn sign_up(&self, email: &str, password: &str) -> Result<Account> {
         self.account("/api/users/signup", StatusCode::CREATED, email, password).await
     }
 
+    /// Gets a new token for an account.
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Account> {
         self.account("/api/users/signin", StatusCode::OK, email, password).await
     }
@@ -100,6 +107,7 @@ impl Shop {
         Ok(page.items.into_iter().map(|product| product.sku).collect())
     }
 
+    /// Places an order of one line.
     pub async fn place_order(
         &self,
         customer: &Account,
@@ -115,17 +123,20 @@ impl Shop {
         answer(request.bearer_auth(&customer.token).json(&order), StatusCode::ACCEPTED).await
     }
 
+    /// An order as it is now.
     pub async fn order(&self, customer: &Account, id: &str) -> Result<Order> {
         let request = self.request("orders", Method::GET, &format!("/api/orders/{id}"));
         answer(request.bearer_auth(&customer.token), StatusCode::OK).await
     }
 
+    /// Cancels an order.
     pub async fn cancel(&self, customer: &Account, id: &str) -> Result<()> {
         let request = self.request("orders", Method::POST, &format!("/api/orders/{id}/cancel"));
         let response = request.bearer_auth(&customer.token).send().await?;
         expect(response, StatusCode::OK).await.map(drop)
     }
 
+    /// Pays an order that was placed without a payment method.
     pub async fn pay(&self, customer: &Account, id: &str, method: &str) -> Result<()> {
         let payment = json!({"orderId": id, "paymentMethod": method});
         let request = self.request("payments", Method::POST, "/api/payments/pay").json(&payment);
@@ -204,7 +215,9 @@ impl Shop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stock {
+    /// In the warehouse, reserved units included.
     pub on_hand: i64,
+    /// Held by open orders.
     pub reserved: i64,
 }
 
@@ -212,8 +225,11 @@ pub struct Stock {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
+    /// Of which order it tells.
     pub order_id: String,
+    /// What it tells, such as `ORDER_COMPLETED`.
     pub kind: String,
+    /// `SENT` once it was.
     pub status: String,
 }
 
@@ -228,7 +244,8 @@ async fn answer<T: DeserializeOwned>(
 }
 
 fn may_succeed_later(status: StatusCode) -> bool {
-    status.is_server_error() || [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+    status.is_server_error()
+        || [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }
 
 async fn expect(response: reqwest::Response, expected: StatusCode) -> Result<reqwest::Response> {

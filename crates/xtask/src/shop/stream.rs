@@ -13,15 +13,21 @@ const RECONNECT: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
+    /// Which order.
     pub order_id: String,
+    /// `PENDING` until it has ended.
     pub status: String,
+    /// What was reached.
     pub step: String,
+    /// Grows by one with each change of the order.
     pub version: u32,
+    /// Why it failed or was cancelled.
     #[serde(default)]
     pub reason: Option<String>,
 }
 
 impl Change {
+    /// Whether the order has ended.
     pub fn is_terminal(&self) -> bool {
         self.status != "PENDING"
     }
@@ -57,16 +63,15 @@ impl Changes {
                     return serde_json::from_str(data).context("the stream's data");
                 }
             }
-            match self.response.chunk().await {
-                Ok(Some(bytes)) => self.unread.extend_from_slice(&bytes),
-                Ok(None) | Err(_) => {
-                    self.unread.clear();
-                    tokio::time::sleep(RECONNECT).await;
-                    let id = self.last_id.as_deref();
-                    if let Ok(response) = connect(&self.shop, &self.account, id).await {
-                        self.response = response;
-                    }
-                }
+            if let Ok(Some(bytes)) = self.response.chunk().await {
+                self.unread.extend_from_slice(&bytes);
+                continue;
+            }
+            self.unread.clear();
+            tokio::time::sleep(RECONNECT).await;
+            let id = self.last_id.as_deref();
+            if let Ok(response) = connect(&self.shop, &self.account, id).await {
+                self.response = response;
             }
         }
     }
