@@ -105,7 +105,7 @@ async fn a_key_comes_twice_and_in_any_order() {
     let mut withdrawn = published.clone();
     withdrawn.expires_at = Utc::now() - TimeDelta::seconds(1);
     withdrawn.public_key = PublicKey::from_bytes(&[1; 32]);
-    for event in [&published, &withdrawn, &published, &withdrawn] {
+    for event in [&published, &withdrawn, &withdrawn, &published] {
         tokens::store_signing_key(&mut connection, event).await.unwrap();
     }
     let stored: (String, bool) =
