@@ -1,3 +1,9 @@
 //! Boutique orders binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use orders::{SERVICE, start};
+
+fn main() -> ExitCode {
+    service_kit::main(SERVICE, start)
+}

@@ -118,10 +118,15 @@ impl Order {
                 trace_id,
             }
             .into(),
-            State::Failed(reason) => {
-                OrderFailed { order_id, reason, customer_id, version, failed_at: Some(at), trace_id }
-                    .into()
+            State::Failed(reason) => OrderFailed {
+                order_id,
+                reason,
+                customer_id,
+                version,
+                failed_at: Some(at),
+                trace_id,
             }
+            .into(),
             State::Cancelled(reason) => {
                 let cancelled_at = Some(at);
                 OrderCancelled { order_id, customer_id, reason, version, cancelled_at, trace_id }
@@ -134,7 +139,8 @@ impl Order {
 impl State {
     /// Where a cause leads from here; `None` where it changes nothing.
     fn after(self, cause: Cause) -> Option<Self> {
-        let open = matches!(self, Self::Created | Self::InventoryReserved | Self::PaymentAuthorized);
+        let open =
+            matches!(self, Self::Created | Self::InventoryReserved | Self::PaymentAuthorized);
         if !open {
             return None;
         }

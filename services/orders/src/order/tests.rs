@@ -77,7 +77,10 @@ fn paid_then_reserved_completes_as_well() {
     let (order, told) = after(&[Cause::PaymentAuthorized, Cause::InventoryReserved]);
     assert_eq!(order.state, State::Completed);
     let Event::OrderUpdated(updated) = &told[0] else { panic!("{told:?}") };
-    assert_eq!((updated.status, updated.step), (OrderStatus::Pending, OrderStep::PaymentAuthorized));
+    assert_eq!(
+        (updated.status, updated.step),
+        (OrderStatus::Pending, OrderStep::PaymentAuthorized)
+    );
     assert!(matches!(told[1], Event::OrderCompleted(_)));
 }
 
