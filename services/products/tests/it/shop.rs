@@ -66,6 +66,16 @@ impl Shop {
         self.as_admin(Method::DELETE, &format!("/{sku}")).send().await.unwrap()
     }
 
+    /// How many events the service has ever written.
+    pub async fn events_written(&self) -> i64 {
+        sqlx::query_scalar(
+            "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq",
+        )
+        .fetch_one(&self.service.pool)
+        .await
+        .unwrap()
+    }
+
     /// The SKUs of a page, and its next cursor.
     pub async fn page(&self, query: &str) -> (Vec<String>, Option<String>) {
         let page: Value = ok(self.get(&format!("?{query}")).await, 200).await;
