@@ -1,0 +1,39 @@
+//! How long an event takes while nothing else happens.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    handler::Recorder,
+    world::{PATIENCE, World, change},
+};
+
+/// From the commit of its cause to the commit of its effect. The bound is far above what is usual and
+/// below what any of the polls and waits on the way would cost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_service_reacts_at_once() {
+    const EVENTS: u64 = 200;
+    let world = World::new().await;
+    let outbox = world.outbox();
+    let relay = world.relay_of(&outbox);
+    let consumer = world.consumer(Recorder::new());
+    world.commit(&outbox, &[change("first", 1)]).await;
+    world.seen_are(1).await;
+
+    let mut took = Vec::new();
+    for version in 1..=EVENTS {
+        world.commit(&outbox, &[change("a", version)]).await;
+        let committed = Instant::now();
+        while world.count("seen").await <= version.cast_signed() {
+            assert!(committed.elapsed() < PATIENCE, "no effect");
+        }
+        took.push(committed.elapsed());
+    }
+    took.sort_unstable();
+    let (median, p95) = (took[took.len() / 2], took[took.len() * 95 / 100]);
+    println!("commit to commit: median {median:.1?}, 95 % {p95:.1?}");
+    assert!(median < Duration::from_millis(50), "median {median:?}");
+    consumer.stop().await;
+    relay.stop().await;
+}

@@ -1,0 +1,25 @@
+//! The messaging core against real Kafka and Postgres.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test ends by a panic, and some print what they measured"
+)]
+
+mod bytes;
+mod crash;
+mod handler;
+mod kafka_outage;
+mod latency;
+mod poison;
+mod postgres_outage;
+mod rebalance;
+mod redelivery;
+mod relay;
+mod retries;
+mod shutdown;
+mod tail;
+mod volume;
+mod world;
