@@ -109,6 +109,7 @@ pub async fn read_until(
     mut enough: impl FnMut(&[Record]) -> bool,
 ) -> Result<Vec<Record>> {
     let end = Instant::now() + deadline;
+    let t0 = Instant::now();
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         // Needed by the client, used for nothing: partitions are assigned, offsets not kept.
@@ -119,12 +120,16 @@ pub async fn read_until(
     let mut assignment = TopicPartitionList::new();
     for (topic, partitions) in partitions(brokers, topics).await? {
         for partition in 0..partitions {
-            assignment.add_partition_offset(&topic, partition, rdkafka::Offset::Beginning)?;
+            assignment.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(0))?;
         }
     }
+    eprintln!("partitions {:?}", t0.elapsed());
     consumer.assign(&assignment)?;
     let mut records = Vec::new();
+    eprintln!("assigned {:?}", t0.elapsed());
+    let mut n=0;
     while !enough(&records) {
+        n+=1; if n<3 {eprintln!("record {:?}", t0.elapsed());}
         let Ok(received) = timeout_at(end, consumer.recv()).await else {
             bail!(
                 "what was awaited on {} did not come within {deadline:?}; {} records came",
@@ -142,6 +147,9 @@ pub async fn read_until(
             payload: message.payload().map(<[u8]>::to_vec),
         });
     }
+    eprintln!("read {:?}", t0.elapsed());
+    drop(consumer);
+    eprintln!("dropped {:?}", t0.elapsed());
     Ok(records)
 }
 

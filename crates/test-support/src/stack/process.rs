@@ -171,13 +171,14 @@ pub async fn wait_ready(
 ) -> Result<()> {
     let deadline = Instant::now() + patience;
     loop {
+        // Looked at before, so that one that became ready and then ended counts as ready.
         let alive = process.is_alive();
-        let Err(error) = ready().await else {
-            return Ok(());
-        };
-        let gone = if alive { "is not ready" } else { "ended while it started" };
-        if !alive || Instant::now() > deadline {
-            bail!("{name} {gone}: {error:#}; {}", log_tail(log));
+        let Err(error) = ready().await else { return Ok(()) };
+        if !alive {
+            bail!("{name} ended while it started; {}", log_tail(log));
+        }
+        if Instant::now() > deadline {
+            bail!("{name} is not ready after {patience:?}: {error:#}; {}", log_tail(log));
         }
         sleep(Duration::from_millis(20)).await;
     }
