@@ -1,0 +1,102 @@
+//! Why something cannot be done, and what clients are told of it.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use messaging::PublishError;
+use service_kit::http::Problem;
+
+use crate::attempts::Limited;
+use crate::passwords::Busy;
+
+/// What keeps a request from being done.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Somebody has the e-mail address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// Nobody has this e-mail address with this password; which of them is wrong is not told.
+    #[error("wrong e-mail address or password")]
+    WrongCredentials,
+    /// Too many attempts have failed. Told the same where nobody has the address.
+    #[error("too many failed attempts")]
+    TooManyAttempts(TimeDelta),
+    /// The refresh token is none, or no longer.
+    #[error("the refresh token is not valid")]
+    RefreshRefused,
+    /// The token's user is not there.
+    #[error("the user does not exist")]
+    NoSuchUser,
+    /// Too many passwords are being hashed.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// No key can sign now; the rotation task makes one as soon as it can.
+    #[error("there is no key to sign with")]
+    NoSigningKey,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// An event could not be published.
+    #[error("cannot publish")]
+    Publish(#[from] PublishError),
+    /// What should not happen.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<Limited> for AuthError {
+    fn from(limited: Limited) -> Self {
+        Self::TooManyAttempts(limited.wait)
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::EmailTaken => {
+                let detail = "Somebody has signed up with this e-mail address; sign in instead.";
+                Self::conflict("email-taken", detail).with_field("email")
+            }
+            AuthError::WrongCredentials => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong-credentials",
+                "The e-mail address or the password is wrong.",
+            ),
+            AuthError::TooManyAttempts(wait) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-attempts",
+                "Too many sign-ins have failed; the header Retry-After tells for how many \
+                 seconds to wait.",
+            )
+            .with_retry_after(whole_seconds(wait)),
+            AuthError::RefreshRefused => Self::unauthenticated(
+                "The refresh token is not valid, or no longer; sign in again.",
+            ),
+            AuthError::NoSuchUser => {
+                Self::unauthenticated("The access token's user does not exist; sign up first.")
+            }
+            AuthError::Busy(Busy) | AuthError::NoSigningKey => {
+                Self::unavailable("Too much is going on right now; try again in a second.")
+            }
+            AuthError::Database(_) | AuthError::Publish(_) => Self::internal(error),
+            AuthError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// Rounded up: who waits as long must not be turned away again.
+fn whole_seconds(wait: TimeDelta) -> u32 {
+    let seconds = wait.num_seconds() + i64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_rounded_up() {
+        assert_eq!(whole_seconds(TimeDelta::seconds(7)), 7);
+        assert_eq!(whole_seconds(TimeDelta::microseconds(1)), 1);
+        assert_eq!(whole_seconds(TimeDelta::milliseconds(7_001)), 8);
+    }
+}

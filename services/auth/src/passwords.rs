@@ -1,0 +1,165 @@
+//! Hashing passwords, which takes a core and 19 MiB for some hundredths of a second each.
+//!
+//! So few are hashed at once, some wait for their turn, and the rest is turned away before any
+//! work has been done for it.
+
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{Error, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::credentials::{NewPassword, Password};
+
+/// How many may wait for their turn: with two cores, about a second.
+const WAITING: usize = 64;
+
+/// The most that are hashed at once, however many cores there are.
+const MOST_AT_ONCE: usize = 8;
+
+/// Hashes and checks passwords. Cheap to clone.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    /// Checked where nobody has the e-mail address, so that it takes as long.
+    decoy: String,
+}
+
+/// A place in the queue.
+pub struct Place {
+    passwords: Passwords,
+    place: OwnedSemaphorePermit,
+}
+
+/// Too many are waiting.
+#[derive(Debug, thiserror::Error)]
+#[error("too many passwords are waiting to be hashed")]
+pub struct Busy;
+
+impl Passwords {
+    /// A queue with nobody in it.
+    pub fn new() -> anyhow::Result<Self> {
+        let at_once = thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
+        Ok(Self(Arc::new(Inner {
+            places: Arc::new(Semaphore::new(at_once + WAITING)),
+            turns: Arc::new(Semaphore::new(at_once)),
+            decoy: hash(&rand::random::<[u8; 32]>())?,
+        })))
+    }
+
+    /// Takes a place in the queue, to be used for one password.
+    pub fn enter(&self) -> Result<Place, Busy> {
+        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_full| Busy)?;
+        Ok(Place { passwords: self.clone(), place })
+    }
+}
+
+impl Place {
+    /// The hash of a new password, in PHC format.
+    pub async fn hash(self, password: NewPassword) -> anyhow::Result<String> {
+        self.in_turn("hash", move |_decoy| hash(password.as_bytes())).await
+    }
+
+    /// Whether a password is the one that was hashed. Without a hash it is not, after the same
+    /// work.
+    pub async fn verify(self, password: Password, stored: Option<String>) -> anyhow::Result<bool> {
+        self.in_turn("verify", move |decoy| {
+            let same = verify(password.as_bytes(), stored.as_deref().unwrap_or(decoy))?;
+            Ok(same && stored.is_some())
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        self,
+        operation: &'static str,
+        work: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let turn = Arc::clone(&self.passwords.0.turns).acquire_owned().await?;
+        metrics::counter!("password_hashes_total", "operation" => operation).increment(1);
+        // Goes on to its end when the caller has gone away, and takes up its place until then.
+        tokio::task::spawn_blocking(move || {
+            let result = work(&self.passwords.0.decoy);
+            drop((turn, self.place));
+            result
+        })
+        .await
+        .context("hashing a password panicked")?
+    }
+}
+
+/// Argon2id with the parameters that OWASP recommends: 19 MiB, two passes, one lane.
+fn argon2() -> anyhow::Result<Argon2<'static>> {
+    let params = Params::new(19 * 1024, 2, 1, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &[u8]) -> anyhow::Result<String> {
+    let hash = argon2()?.hash_password(password).context("cannot hash a password")?;
+    Ok(hash.to_string())
+}
+
+fn verify(password: &[u8], stored: &str) -> anyhow::Result<bool> {
+    let stored = PasswordHash::new(stored).context("a stored password hash cannot be read")?;
+    match argon2()?.verify_password(password, &stored) {
+        Ok(()) => Ok(true),
+        Err(Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(error).context("cannot check a password"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(passwords: &Passwords) -> Place {
+        passwords.enter().unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_password_that_was_hashed_is_right() {
+        let passwords = Passwords::new().unwrap();
+        let right: Password = "correct horse".parse().unwrap();
+        let stored = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(place(&passwords).verify(right.clone(), Some(stored.clone())).await.unwrap());
+        let wrong = "correct horsf".parse().unwrap();
+        assert!(!place(&passwords).verify(wrong, Some(stored.clone())).await.unwrap());
+        let again = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
+        assert_ne!(stored, again, "each has a salt of its own");
+        assert!(place(&passwords).verify(right, Some("plain".to_owned())).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_has_the_decoy_password() {
+        let passwords = Passwords::new().unwrap();
+        let stored = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(cost(&passwords.0.decoy), cost(&stored), "the decoy costs as much");
+        assert!(!place(&passwords).verify("anything".parse().unwrap(), None).await.unwrap());
+        let decoyed = Passwords(Arc::new(Inner {
+            places: Arc::clone(&passwords.0.places),
+            turns: Arc::clone(&passwords.0.turns),
+            decoy: stored,
+        }));
+        assert!(!place(&decoyed).verify("correct horse".parse().unwrap(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_is_turned_away() {
+        let passwords = Passwords::new().unwrap();
+        let mut places: Vec<Place> = std::iter::from_fn(|| passwords.enter().ok()).collect();
+        assert!(places.len() > WAITING);
+        places.pop();
+        let last = passwords.enter().unwrap();
+        assert!(passwords.enter().is_err());
+        assert!(!last.verify("anything".parse().unwrap(), None).await.unwrap());
+        assert!(passwords.enter().is_ok(), "the place is free after the work");
+    }
+}
