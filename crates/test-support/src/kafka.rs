@@ -1,5 +1,7 @@
 //! Raw records, topics and offsets for tests.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -58,12 +60,7 @@ pub struct NewRecord {
 /// Writes records in their order and waits until the broker has acknowledged all of them.
 /// Returns partition and offset of each.
 pub async fn produce(brokers: &str, records: &[NewRecord]) -> Result<Vec<(i32, i64)>> {
-    let producer: FutureProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("enable.idempotence", "true")
-        .set("partitioner", "murmur2_random")
-        .set("message.timeout.ms", PATIENCE.as_millis().to_string())
-        .create()?;
+    let producer = producer(brokers)?;
     let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
     for record in records {
         waiting.push(enqueue(&producer, record).await?);
@@ -74,6 +71,26 @@ pub async fn produce(brokers: &str, records: &[NewRecord]) -> Result<Vec<(i32, i
         places.push((delivery.partition, delivery.offset));
     }
     Ok(places)
+}
+
+/// One for all tests of a process: a new one waits half a second for its id.
+fn producer(brokers: &str) -> Result<FutureProducer> {
+    static PRODUCERS: Mutex<BTreeMap<String, FutureProducer>> = Mutex::new(BTreeMap::new());
+
+    let mut producers = PRODUCERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(producer) = producers.get(brokers) {
+        return Ok(producer.clone());
+    }
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("enable.idempotence", "true")
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+        // Brokers that a test stopped are found again at once.
+        .set("reconnect.backoff.max.ms", "500")
+        .create()?;
+    producers.insert(brokers.to_owned(), producer.clone());
+    Ok(producer)
 }
 
 async fn enqueue(producer: &FutureProducer, new: &NewRecord) -> Result<DeliveryFuture> {
@@ -109,7 +126,6 @@ pub async fn read_until(
     mut enough: impl FnMut(&[Record]) -> bool,
 ) -> Result<Vec<Record>> {
     let end = Instant::now() + deadline;
-    let t0 = Instant::now();
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         // Needed by the client, used for nothing: partitions are assigned, offsets not kept.
@@ -120,16 +136,13 @@ pub async fn read_until(
     let mut assignment = TopicPartitionList::new();
     for (topic, partitions) in partitions(brokers, topics).await? {
         for partition in 0..partitions {
+            // By number: to ask where the beginning is takes half a second more.
             assignment.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(0))?;
         }
     }
-    eprintln!("partitions {:?}", t0.elapsed());
     consumer.assign(&assignment)?;
     let mut records = Vec::new();
-    eprintln!("assigned {:?}", t0.elapsed());
-    let mut n=0;
     while !enough(&records) {
-        n+=1; if n<3 {eprintln!("record {:?}", t0.elapsed());}
         let Ok(received) = timeout_at(end, consumer.recv()).await else {
             bail!(
                 "what was awaited on {} did not come within {deadline:?}; {} records came",
@@ -147,9 +160,6 @@ pub async fn read_until(
             payload: message.payload().map(<[u8]>::to_vec),
         });
     }
-    eprintln!("read {:?}", t0.elapsed());
-    drop(consumer);
-    eprintln!("dropped {:?}", t0.elapsed());
     Ok(records)
 }
 
