@@ -90,8 +90,12 @@ async fn fetch(java: &Path, platform: &str, whole: &Path, progress: Progress<'_>
     make_dir(&postgres)?;
     let mut unpack = Command::new("tar");
     unpack.arg("--extract").arg("--file").arg(partial.join("postgres.tar"));
-    unpack.args(["--no-same-owner", "--same-permissions", "--directory"]).arg(&postgres);
+    unpack.args(["--no-same-owner", "--directory"]).arg(&postgres);
     run_to_end("unpacking Postgres", unpack, &log).await?;
+    // Its own account runs it, whatever the umask made of its folders.
+    let mut open = Command::new("chmod");
+    open.args(["--recursive", "a+rX"]).arg(&postgres);
+    run_to_end("opening Postgres' folder", open, &log).await?;
     for left in ["postgres.tar", "postgres.tar.xz"] {
         std::fs::remove_file(partial.join(left))?;
     }
