@@ -7,13 +7,12 @@ use axum::response::IntoResponse;
 use contracts::ids::Sku;
 use messaging::Outbox;
 use serde::{Deserialize, Serialize};
-use service_kit::http::{Json, Path, Problem, Trace};
+use service_kit::http::{Json, Path, Problem, Trace, etag, required_if_match};
 use service_kit::tokens::Admin;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::if_match::{etag, expected};
 use crate::stock::{MAX_ON_HAND, Refusal, Stock};
 use crate::store;
 
@@ -83,7 +82,7 @@ async fn put_stock(
     headers: HeaderMap,
     Json(StockCount { on_hand }): Json<StockCount>,
 ) -> Result<impl IntoResponse, Problem> {
-    let expected = expected(&headers)?;
+    let expected = required_if_match(&headers)?;
     if on_hand > MAX_ON_HAND {
         let detail = format!("The field onHand must be {MAX_ON_HAND} at most.");
         return Err(Problem::invalid_field("onHand", detail));
@@ -109,7 +108,7 @@ fn shown(sku: Sku, stock: Stock) -> impl IntoResponse {
         available: stock.level.available(),
         version: stock.version,
     };
-    ([(ETAG, etag(stock))], Json(body))
+    ([(ETAG, etag(stock.version))], Json(body))
 }
 
 fn unknown() -> Problem {

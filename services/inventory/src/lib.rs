@@ -2,7 +2,6 @@
 
 mod consumer;
 mod http;
-mod if_match;
 pub mod reservation;
 pub mod stock;
 mod store;

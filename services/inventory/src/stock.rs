@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::events::StockChanged;
 use contracts::ids::Sku;
 use contracts::trace::TraceId;
+use service_kit::http::Expected;
 
 /// The most pieces of a product that can be on hand.
 pub const MAX_ON_HAND: u32 = 1_000_000;
@@ -70,15 +71,6 @@ pub struct Stock {
     pub version: u64,
 }
 
-/// The versions of the stock for which a change is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
-    /// Whatever there is.
-    Any,
-    /// One of these.
-    OneOf(Vec<u64>),
-}
-
 /// Why the stock on hand was not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -100,9 +92,7 @@ impl Stock {
 
     /// The stock after a count, which is the same if nothing is different.
     pub fn set(self, on_hand: u32, expected: &Expected) -> Result<Self, Refusal> {
-        if let Expected::OneOf(versions) = expected
-            && !versions.contains(&self.version)
-        {
+        if !expected.includes(self.version) {
             return Err(Refusal::Changed);
         }
         let level = self.level.recount(on_hand).ok_or(Refusal::BelowReserved)?;
@@ -151,12 +141,12 @@ mod tests {
     #[test]
     fn a_count_is_for_the_version_it_was_made_at() {
         let now = stock(5, 3, 7);
-        assert_eq!(now.set(9, &Expected::OneOf(vec![7])), Ok(stock(9, 3, 8)));
-        assert_eq!(now.set(9, &Expected::OneOf(vec![6, 7])), Ok(stock(9, 3, 8)));
+        assert_eq!(now.set(9, &Expected::Versions(vec![7])), Ok(stock(9, 3, 8)));
+        assert_eq!(now.set(9, &Expected::Versions(vec![6, 7])), Ok(stock(9, 3, 8)));
         assert_eq!(now.set(9, &Expected::Any), Ok(stock(9, 3, 8)));
-        assert_eq!(now.set(9, &Expected::OneOf(vec![6])), Err(Refusal::Changed));
-        assert_eq!(now.set(5, &Expected::OneOf(vec![6])), Err(Refusal::Changed), "first of all");
-        assert_eq!(now.set(9, &Expected::OneOf(vec![])), Err(Refusal::Changed));
+        assert_eq!(now.set(9, &Expected::Versions(vec![6])), Err(Refusal::Changed));
+        assert_eq!(now.set(5, &Expected::Versions(vec![6])), Err(Refusal::Changed), "first of all");
+        assert_eq!(now.set(9, &Expected::Versions(vec![])), Err(Refusal::Changed));
     }
 
     #[test]
@@ -169,6 +159,6 @@ mod tests {
     #[test]
     fn a_count_of_the_same_is_no_change() {
         let now = stock(5, 3, 7);
-        assert_eq!(now.set(5, &Expected::OneOf(vec![7])), Ok(now));
+        assert_eq!(now.set(5, &Expected::Versions(vec![7])), Ok(now));
     }
 }

@@ -39,13 +39,3 @@ impl From<Refusal> for Problem {
 pub fn unknown() -> Problem {
     Problem::not_found("There is no product of this SKU.")
 }
-
-/// 428 for a change that does not say which version it was meant for.
-pub fn if_match_missing() -> Problem {
-    Problem::new(
-        StatusCode::PRECONDITION_REQUIRED,
-        "precondition-required",
-        "Send the header If-Match with the product's ETag, so that no other change is lost.",
-    )
-    .with_field("If-Match")
-}

@@ -9,7 +9,9 @@ use axum::response::IntoResponse;
 use contracts::ids::Sku;
 use contracts::trace::TraceContext;
 use messaging::Outbox;
-use service_kit::http::{Json, Path, Problem, Query, Trace};
+use service_kit::http::{
+    Expected, Json, Path, Problem, Query, Trace, etag, if_match, required_if_match,
+};
 use service_kit::tokens::Admin;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,8 +19,7 @@ use utoipa_axum::routes;
 pub use self::dto::ProductDraft;
 use self::dto::{ListQuery, Page, ProductBody, ProductChanges};
 use crate::error;
-use crate::if_match::{etag, expected};
-use crate::product::{Command, Expected, Outcome, Refusal, decide};
+use crate::product::{Command, Outcome, Refusal, decide};
 use crate::store::{self, Listed};
 
 /// The routes of this service.
@@ -99,7 +100,7 @@ async fn change_product(
     headers: HeaderMap,
     Json(changes): Json<ProductChanges>,
 ) -> Result<impl IntoResponse, Problem> {
-    let expected = expected(&headers)?.ok_or_else(error::if_match_missing)?;
+    let expected = required_if_match(&headers)?;
     let command = Command::Change(changes.into(), expected);
     carry_out(&outbox, &sku, command, trace).await.map(shown)
 }
@@ -122,7 +123,7 @@ async fn discontinue_product(
     Trace(trace): Trace,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let expected = expected(&headers)?.unwrap_or(Expected::Any);
+    let expected = if_match(&headers)?.unwrap_or(Expected::Any);
     carry_out(&outbox, &sku, Command::Discontinue(expected), trace).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -159,5 +160,5 @@ async fn carry_out(
 }
 
 fn shown(found: Listed) -> impl IntoResponse {
-    ([(ETAG, etag(&found.product))], Json(ProductBody::from(found)))
+    ([(ETAG, etag(found.product.version))], Json(ProductBody::from(found)))
 }

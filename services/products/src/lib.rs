@@ -4,7 +4,6 @@ mod consumer;
 mod cursor;
 mod error;
 mod http;
-mod if_match;
 pub mod product;
 pub mod seed;
 mod store;

@@ -7,6 +7,7 @@ use contracts::{
     money::{Amount, Currency, Money, MoneyError},
     trace::TraceId,
 };
+use service_kit::http::Expected;
 
 /// The most a product may cost, in minor units.
 pub const MAX_PRICE_MINOR: i64 = 1_000_000_000;
@@ -68,15 +69,6 @@ pub struct Changes {
     pub category: Option<String>,
     /// In the product's currency.
     pub price: Option<Amount>,
-}
-
-/// The versions of a product that a command was meant for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
-    /// Whatever it is.
-    Any,
-    /// One of these.
-    Versions(Vec<u64>),
 }
 
 /// What an admin asks for.
@@ -143,7 +135,9 @@ pub fn decide(
             Ok(Outcome::Unchanged(product))
         }
         (Some(product), Command::Discontinue(expected)) => {
-            expected.check(&product)?;
+            if !expected.includes(product.version) {
+                return Err(Refusal::OtherVersion);
+            }
             let discontinued_at = Some(now);
             let version = product.version + 1;
             Ok(Outcome::Discontinued(Product {
@@ -179,7 +173,9 @@ fn change(
     if changes == Changes::default() {
         return Err(Refusal::Empty);
     }
-    expected.check(&product)?;
+    if !expected.includes(product.version) {
+        return Err(Refusal::OtherVersion);
+    }
     if product.discontinued_at.is_some() {
         return Err(Refusal::Discontinued);
     }
@@ -200,17 +196,6 @@ fn change(
         return Ok(Outcome::Unchanged(product));
     }
     Ok(Outcome::Changed(Product { version: product.version + 1, updated_at: now, ..next }))
-}
-
-impl Expected {
-    fn check(&self, product: &Product) -> Result<(), Refusal> {
-        match self {
-            Self::Versions(versions) if !versions.contains(&product.version) => {
-                Err(Refusal::OtherVersion)
-            }
-            Self::Versions(_) | Self::Any => Ok(()),
-        }
-    }
 }
 
 impl Outcome {

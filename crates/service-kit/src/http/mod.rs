@@ -3,11 +3,13 @@
 mod boundary;
 mod extract;
 mod json;
+mod precondition;
 mod problem;
 mod router;
 mod trace;
 
 pub use extract::{Json, Path, Query};
+pub use precondition::{Expected, etag, if_match, required_if_match};
 pub use problem::Problem;
 pub(crate) use router::{Surroundings, router, serve};
 pub use trace::{Trace, new_trace};

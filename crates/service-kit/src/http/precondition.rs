@@ -1,17 +1,48 @@
-//! Entity tags: a product's version in quotes.
+//! Optimistic concurrency: entity tags that are versions in quotes, and what `If-Match` says of them.
 
-use axum::http::{HeaderMap, header::IF_MATCH};
-use service_kit::http::Problem;
+use axum::http::header::IF_MATCH;
+use axum::http::{HeaderMap, StatusCode};
 
-use crate::product::{Expected, Product};
+use super::Problem;
 
-/// The product's `ETag`.
-pub fn etag(product: &Product) -> String {
-    format!("\"{}\"", product.version)
+/// The versions for which a change is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever there is.
+    Any,
+    /// One of these.
+    Versions(Vec<u64>),
+}
+
+impl Expected {
+    /// Whether a change is meant for what has this version.
+    pub fn includes(&self, version: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Versions(versions) => versions.contains(&version),
+        }
+    }
+}
+
+/// The `ETag` of a version.
+pub fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// What the request's `If-Match` asks for; without one it is answered with 428.
+pub fn required_if_match(headers: &HeaderMap) -> Result<Expected, Problem> {
+    if_match(headers)?.ok_or_else(|| {
+        Problem::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "precondition-required",
+            "Send the header If-Match with the ETag you were given, so that no other change is lost.",
+        )
+        .with_field("If-Match")
+    })
 }
 
 /// What the request's `If-Match` asks for, if it has one.
-pub fn expected(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
+pub fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
     let mut lines = headers.get_all(IF_MATCH).iter().peekable();
     if lines.peek().is_none() {
         return Ok(None);
@@ -29,7 +60,7 @@ pub fn expected(headers: &HeaderMap) -> Result<Option<Expected>, Problem> {
     Ok(Some(Expected::Versions(versions)))
 }
 
-/// The version of an entity tag; `None` for one that no product of ours can have. Weak tags are of
+/// The version of an entity tag; `None` for one that nothing of ours can have. Weak tags are of
 /// that kind too, since `If-Match` compares strongly.
 fn version(tag: &str) -> Result<Option<u64>, Problem> {
     let (weak, quoted) = match tag.strip_prefix("W/") {
@@ -60,7 +91,7 @@ mod tests {
         for line in lines {
             headers.append(IF_MATCH, HeaderValue::from_static(line));
         }
-        expected(&headers).map_err(|problem| problem.status().as_u16())
+        if_match(&headers).map_err(|problem| problem.status().as_u16())
     }
 
     #[test]
@@ -69,6 +100,12 @@ mod tests {
         assert_eq!(read(&["*"]), Ok(Some(Expected::Any)));
         assert_eq!(read(&["\"7\""]), Ok(Some(Expected::Versions(vec![7]))));
         assert_eq!(read(&["\"7\", \"8\"", "\"9\""]), Ok(Some(Expected::Versions(vec![7, 8, 9]))));
+    }
+
+    #[test]
+    fn a_change_that_names_no_version_is_refused_where_one_is_needed() {
+        let refused = required_if_match(&HeaderMap::new()).unwrap_err();
+        assert_eq!(refused.status().as_u16(), 428);
     }
 
     #[test]
