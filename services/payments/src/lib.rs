@@ -1,1 +1,4 @@
-//! Boutique payments service.
+//! Boutique payments service: what orders cost is set aside, taken, freed or given back.
+
+pub mod cause;
+pub mod payment;
