@@ -17,7 +17,7 @@ use crate::{
     audit,
     binaries::Profile,
     demo::stock_up,
-    parts::Description,
+    parts::{Admin, Description},
     ports::{Choice, KAFKA, POSTGRES},
     say,
     shop::{Account, Shop},
@@ -67,9 +67,7 @@ pub async fn command(options: &Options) -> Result<()> {
     };
     stack::with(settings, async |description| {
         let shop = Shop::new(description.urls())?;
-        let admin = shop.sign_in(&description.admin.email, &description.admin.password).await?;
-        let [sku] = shop.skus(1).await?.try_into().map_err(|_| anyhow!("no products"))?;
-        stock_up(&shop, &admin, &sku, 1_000_000).await?;
+        let sku = stocked_sku(&shop, &description.admin).await?;
 
         say(&format!("\n{} orders, one at a time", options.idle));
         let times = one_at_a_time(&shop, &sku, options.idle).await?;
@@ -122,6 +120,18 @@ async fn outages(folders: &Folders, description: &Description) -> Result<()> {
     Postgres::start(&artifacts, &folders.postgres(), port(POSTGRES)?).await?;
     say("Postgres is back");
     Ok(())
+}
+
+/// A SKU of which there is enough for any load.
+///
+/// # Errors
+///
+/// When the shop has no products, or does not let its admin in.
+pub async fn stocked_sku(shop: &Shop, admin: &Admin) -> Result<String> {
+    let admin = shop.sign_in(&admin.email, &admin.password).await?;
+    let [sku] = shop.skus(1).await?.try_into().map_err(|_| anyhow!("the catalogue is empty"))?;
+    stock_up(shop, &admin, &sku, 1_000_000).await?;
+    Ok(sku)
 }
 
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {

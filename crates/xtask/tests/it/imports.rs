@@ -1,0 +1,194 @@
+//! Imports run one way: services → {messaging, service-kit} → contracts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// A package of the workspace and what it names in its manifest.
+#[derive(Debug, Default)]
+struct Package {
+    is_service: bool,
+    /// Needed to build it, or by its build script.
+    normal: BTreeSet<String>,
+    /// Needed by its tests only.
+    dev: BTreeSet<String>,
+}
+
+/// The crates of the workspace that a crate may build on; `None` for one that has no place yet.
+fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
+    match name {
+        "contracts" => Some(&[]),
+        "messaging" | "service-kit" | "test-support" => Some(&["contracts"]),
+        "xtask" => Some(&["contracts", "test-support"]),
+        _ if package.is_service => Some(&["contracts", "messaging", "service-kit"]),
+        _ => None,
+    }
+}
+
+fn violations(packages: &BTreeMap<String, Package>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, package) in packages {
+        let Some(allowed) = allowed(name, package) else {
+            found.push(format!("{name} has no place among the layers"));
+            continue;
+        };
+        let ours = |of: &BTreeSet<String>| -> Vec<String> {
+            of.iter().filter(|other| packages.contains_key(*other)).cloned().collect()
+        };
+        for other in ours(&package.normal) {
+            if !allowed.contains(&other.as_str()) {
+                found.push(format!("{name} must not depend on {other}"));
+            }
+        }
+        for other in ours(&package.dev) {
+            // Tests may use what the crate may use, and the servers of tests.
+            if other != "test-support" && !allowed.contains(&other.as_str()) {
+                found.push(format!("{name} must not depend on {other}, not even for its tests"));
+            }
+        }
+        let knows_kafka = package.normal.contains("rdkafka") || package.dev.contains("rdkafka");
+        if knows_kafka && !["messaging", "test-support"].contains(&name.as_str()) {
+            found.push(format!("{name} must not know rdkafka"));
+        }
+    }
+    found
+}
+
+/// Everything that `name` is built with, however deep.
+fn built_with(metadata: &Value, name: &str) -> BTreeSet<String> {
+    let names: BTreeMap<&str, &str> = list(&metadata["packages"])
+        .map(|package| (text(&package["id"]), text(&package["name"])))
+        .collect();
+    let nodes: BTreeMap<&str, &Value> =
+        list(&metadata["resolve"]["nodes"]).map(|node| (text(&node["id"]), node)).collect();
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<&str> =
+        names.iter().filter(|(_, other)| **other == name).map(|(id, _)| *id).collect();
+    while let Some(id) = open.pop() {
+        for dependency in list(&nodes[id]["deps"]) {
+            let normal = list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null());
+            if normal && seen.insert(text(&dependency["pkg"])) {
+                open.push(text(&dependency["pkg"]));
+            }
+        }
+    }
+    seen.into_iter().map(|id| names[id].to_owned()).collect()
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .current_dir(test_support::stack::checkout())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn workspace(metadata: &Value) -> BTreeMap<String, Package> {
+    let members: BTreeSet<&str> = list(&metadata["workspace_members"]).map(text).collect();
+    let services = test_support::stack::checkout().join("services");
+    list(&metadata["packages"])
+        .filter(|package| members.contains(text(&package["id"])))
+        .map(|package| {
+            let names = |dev: bool| {
+                list(&package["dependencies"])
+                    .filter(|dependency| (dependency["kind"] == "dev") == dev)
+                    .map(|dependency| text(&dependency["name"]).to_owned())
+                    .collect()
+            };
+            let is_service =
+                text(&package["manifest_path"]).starts_with(services.to_str().unwrap());
+            let entry = Package { is_service, normal: names(false), dev: names(true) };
+            (text(&package["name"]).to_owned(), entry)
+        })
+        .collect()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let packages = workspace(&metadata());
+    for service in test_support::stack::SERVICES {
+        assert!(packages[service].is_service, "{service} is not under services/");
+    }
+    assert_eq!(violations(&packages), Vec::<String>::new());
+}
+
+#[test]
+fn contracts_are_free_of_runtimes() {
+    let metadata = metadata();
+    assert!(built_with(&metadata, "messaging").contains("rdkafka"), "the search finds nothing");
+    let found = built_with(&metadata, "contracts");
+    for runtime in ["tokio", "sqlx", "sqlx-core", "rdkafka"] {
+        assert!(!found.contains(runtime), "contracts is built with {runtime}");
+    }
+}
+
+#[test]
+fn each_wrong_way_is_found() {
+    let package = |is_service, normal: &[&str], dev: &[&str]| {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Package { is_service, normal: set(normal), dev: set(dev) }
+    };
+    let right = || {
+        BTreeMap::from(
+            [
+                ("contracts", package(false, &["serde"], &["proptest"])),
+                ("messaging", package(false, &["contracts", "rdkafka"], &["test-support"])),
+                ("service-kit", package(false, &["contracts"], &["test-support"])),
+                ("test-support", package(false, &["contracts", "rdkafka"], &[])),
+                ("orders", package(true, &["messaging", "service-kit"], &["test-support"])),
+                ("auth", package(true, &["contracts"], &[])),
+            ]
+            .map(|(name, package)| (name.to_owned(), package)),
+        )
+    };
+    assert_eq!(violations(&right()), Vec::<String>::new());
+
+    let wrong = [
+        (
+            "contracts",
+            package(false, &["messaging"], &[]),
+            "contracts must not depend on messaging",
+        ),
+        (
+            "messaging",
+            package(false, &["service-kit"], &[]),
+            "messaging must not depend on service-kit",
+        ),
+        (
+            "test-support",
+            package(false, &["messaging"], &[]),
+            "test-support must not depend on messaging",
+        ),
+        ("orders", package(true, &["auth"], &[]), "orders must not depend on auth"),
+        ("orders", package(true, &["test-support"], &[]), "orders must not depend on test-support"),
+        ("orders", package(true, &["rdkafka"], &[]), "orders must not know rdkafka"),
+        ("orders", package(true, &[], &["rdkafka"]), "orders must not know rdkafka"),
+        (
+            "orders",
+            package(true, &[], &["auth"]),
+            "orders must not depend on auth, not even for its tests",
+        ),
+        (
+            "service-kit",
+            package(false, &[], &["messaging"]),
+            "service-kit must not depend on messaging, not even for its tests",
+        ),
+        ("shared", package(false, &[], &[]), "shared has no place among the layers"),
+    ];
+    for (name, package, message) in wrong {
+        let mut packages = right();
+        packages.insert(name.to_owned(), package);
+        assert_eq!(violations(&packages), [message]);
+    }
+}
