@@ -132,12 +132,16 @@ async fn run_maven(mut command: Command, log: &Path, progress: Progress<'_>) -> 
     Ok(())
 }
 
-/// A fresh folder beside the final one; what a killed run left is removed.
+/// A fresh folder beside the final one. What killed runs left is removed; since one's Maven may
+/// still be writing, each run has a name of its own.
 fn partial(whole: &Path) -> Result<PathBuf> {
-    let partial = whole.with_extension("partial");
-    if partial.exists() {
-        std::fs::remove_dir_all(&partial)?;
+    let prefix = format!("{}.partial-", whole.file_name().unwrap_or_default().display());
+    for entry in whole.parent().unwrap_or(whole).read_dir()?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
     }
+    let partial = whole.with_file_name(format!("{prefix}{}", std::process::id()));
     make_dir(&partial)?;
     Ok(partial)
 }
