@@ -57,12 +57,12 @@ pub struct Options {
 /// When an order was lost, or anything does not add up.
 pub async fn command(options: &Options) -> Result<()> {
     let folders = Folders::new(&checkout(), NAME)?;
-    folders.clear()?;
     let settings = Settings {
         name: NAME.to_owned(),
         profile: if options.debug { Profile::Debug } else { Profile::Release },
         ports: Choice::Free,
         variables: Vec::new(),
+        fresh: true,
         outages: options.outages,
     };
     stack::with(settings, async |description| {

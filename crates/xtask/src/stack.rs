@@ -34,6 +34,8 @@ pub struct Settings {
     pub ports: Choice,
     /// Variables of single services; they win over the usual ones.
     pub variables: Vec<Variable>,
+    /// Whether it begins with nothing kept from before.
+    pub fresh: bool,
     /// Whether the work stops and starts Postgres and Kafka itself, so that their end is no failure.
     pub outages: bool,
 }
@@ -45,6 +47,7 @@ pub async fn up(profile: Profile) -> Result<()> {
         profile,
         ports: Choice::Configured,
         variables: Vec::new(),
+        fresh: false,
         outages: false,
     };
     with(settings, async |description| {
@@ -68,10 +71,17 @@ pub async fn with(
     work: impl AsyncFnOnce(&Description) -> Result<()>,
 ) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
-    let in_use = "the stack is up already; `make status` tells more, `make down` stops it";
-    let _lock = lock(&folders)?.context(in_use)?;
+    let _lock = lock(&folders)?.with_context(|| match settings.name.as_str() {
+        NAME => {
+            "the stack is up already; `make status` tells more, `make down` stops it".to_owned()
+        }
+        name => format!("the stack `{name}` of this checkout is in use by another command"),
+    })?;
     ServerProcess::register(&supervisor_pid_file(&folders))?;
     stop(&folders).await;
+    if settings.fresh {
+        folders.clear()?;
+    }
     let run = async {
         let description = start(&folders, &settings).await?;
         tokio::select! {
@@ -101,14 +111,15 @@ pub(crate) fn supervisor(folders: &Folders) -> Option<ServerProcess> {
     ServerProcess::find(&supervisor_pid_file(folders))
 }
 
-fn supervisor_pid_file(folders: &Folders) -> std::path::PathBuf {
-    folders.local().join("up.pid")
+/// Beside the folder, like the lock, since what is in it may be cleared.
+pub(crate) fn supervisor_pid_file(folders: &Folders) -> std::path::PathBuf {
+    folders.local().with_extension("pid")
 }
 
 /// Held for as long as the stack of these folders is in use; the system lets it go when the
 /// process ends. `None` when another process holds it.
 pub(crate) fn lock(folders: &Folders) -> Result<Option<Flock<std::fs::File>>> {
-    let file = std::fs::File::create(folders.local().join("up.lock"))?;
+    let file = std::fs::File::create(folders.local().with_extension("lock"))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(lock)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),

@@ -13,7 +13,7 @@ const ORDERS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_order_ends_as_it_should_and_everything_adds_up() -> Result<()> {
-    stack::with(demo::stage("end-to-end", Profile::Debug)?, async |description| {
+    stack::with(demo::stage("end-to-end", Profile::Debug), async |description| {
         let shop = Shop::new(description.urls())?;
         let (passed, failed) = demo::run(&shop, &description.admin).await?;
         ensure!(failed == 0, "{failed} of {} checks failed", passed + failed);
