@@ -58,6 +58,18 @@ pub enum Answer {
 }
 
 impl OrderEnd {
+    /// Every end.
+    pub const ALL: [Self; 3] = [Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// Its name in SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
     /// Whether the money must go back, or stay, where it came from.
     pub const fn gives_up(self) -> bool {
         matches!(self, Self::Failed | Self::Cancelled)

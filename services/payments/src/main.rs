@@ -1,3 +1,7 @@
 //! Boutique payments binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::main(payments::SERVICE, payments::start)
+}

@@ -271,6 +271,38 @@ impl Payment {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 11] = [
+        Self::Awaiting,
+        Self::Authorizing,
+        Self::Authorized,
+        Self::Failed,
+        Self::Capturing,
+        Self::Captured,
+        Self::Voiding,
+        Self::Voided,
+        Self::Refunding,
+        Self::Refunded,
+        Self::Cancelled,
+    ];
+
+    /// Its name, over HTTP and in SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Awaiting => "AWAITING",
+            Self::Authorizing => "AUTHORIZING",
+            Self::Authorized => "AUTHORIZED",
+            Self::Failed => "FAILED",
+            Self::Capturing => "CAPTURING",
+            Self::Captured => "CAPTURED",
+            Self::Voiding => "VOIDING",
+            Self::Voided => "VOIDED",
+            Self::Refunding => "REFUNDING",
+            Self::Refunded => "REFUNDED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
     /// What the provider is asked in this state, if it is.
     pub const fn operation(self) -> Option<Operation> {
         match self {
@@ -285,6 +317,18 @@ impl State {
             | Self::Voided
             | Self::Refunded
             | Self::Cancelled => None,
+        }
+    }
+}
+
+impl Operation {
+    /// Its name, in idempotency keys and figures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Capture => "capture",
+            Self::Cancel => "cancel",
+            Self::Refund => "refund",
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::slice;
+
 use contracts::events::PaymentAuthorized;
 use contracts::money::Currency;
 use proptest::prelude::*;
@@ -131,7 +133,7 @@ fn captures_for_a_completed_order_alone() {
 fn an_order_that_ends_first_is_never_paid() {
     for end in [FAILED, CANCELLED] {
         let late = [placed(Some("pm_card_ok")), Cause::StockReserved];
-        let payment = assert_ends(&[&[end.clone()], &late[..]].concat(), State::Cancelled, &[]);
+        let payment = assert_ends(&[slice::from_ref(&end), &late].concat(), State::Cancelled, &[]);
         assert_eq!(payment.bill, Some(bill()), "the customer may still ask about it");
         assert_ends(&[&late[..1], &[end], &late[1..]].concat(), State::Cancelled, &[]);
     }
@@ -159,7 +161,7 @@ fn what_was_captured_for_an_order_that_failed_after_all_is_refunded() {
     let told = ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"];
     for end in [FAILED, CANCELLED] {
         // On its way: its answer is awaited.
-        let ended = [&authorized[..], &[end.clone()]].concat();
+        let ended = [&authorized, slice::from_ref(&end)].concat();
         assert_ends(&ended, State::Capturing, &told[..1]);
         let answered = [&ended[..], &[CAPTURED]].concat();
         assert_ends(&answered, State::Refunding, &told[..2]);

@@ -1,0 +1,46 @@
+//! What the service hears of orders.
+
+use std::sync::Arc;
+
+use contracts::events::{Event, EventType};
+use messaging::{Handler, HandlerError, Received, Tx};
+use service_kit::tokens::store_signing_key;
+use tokio::sync::Notify;
+
+use crate::cause::Cause;
+use crate::record::{Happened, record};
+
+/// Takes in what happens to orders, and leaves it to the worker to ask the provider.
+pub struct Inbound {
+    /// Wakes the worker.
+    pub due: Arc<Notify>,
+}
+
+impl Handler for Inbound {
+    const HANDLES: &'static [EventType] = &[
+        EventType::OrderCreated,
+        EventType::OrderCancelled,
+        EventType::InventoryReserved,
+        EventType::OrderCompleted,
+        EventType::OrderFailed,
+        EventType::SigningKeyPublished,
+    ];
+
+    async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
+        let mut happened = Vec::with_capacity(events.len());
+        for received in events {
+            if let Event::SigningKeyPublished(published) = &received.event {
+                store_signing_key(tx.conn(), published).await?;
+                continue;
+            }
+            let cause = Cause::of(&received.event).map_err(HandlerError::permanent)?;
+            if let Some((order, cause)) = cause {
+                happened.push(Happened { order, cause, trace: Some(received.trace) });
+            }
+        }
+        if happened.is_empty() {
+            return Ok(());
+        }
+        record(tx, happened, &self.due).await
+    }
+}

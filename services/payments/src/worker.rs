@@ -1,0 +1,184 @@
+//! Asks the provider what payments wait for, outside any transaction.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use messaging::{HandlerError, Outbox};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::cause::{Answer, Cause};
+use crate::provider::{Provider, ProviderError, Request};
+use crate::record::{Happened, record};
+use crate::store;
+
+/// How often the worker, unless woken, looks for what has become due: repetitions, and what other
+/// replicas had no hands for or left behind.
+const POLL: Duration = Duration::from_millis(200);
+/// How long it rests when the database fails.
+const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+/// How long a lease goes on after the last moment of a call, for its answer to be recorded.
+const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Claims due payments, asks the provider and records its answers.
+///
+/// A claim is a lease: should this process end between asking and recording, the payment is due again
+/// and asked for under the same idempotency key. No more is claimed than can be asked at once, and each
+/// call has a task of its own, so that none waits for a slower one while there is room.
+pub struct Worker {
+    pub outbox: Outbox,
+    pub provider: Provider,
+    /// The most calls at once.
+    pub concurrency: usize,
+    /// How long an answer is waited for.
+    pub patience: Duration,
+    /// Wakes it when something has become due.
+    pub due: Arc<Notify>,
+}
+
+/// What came of a call.
+type Answered = Happened<'static>;
+
+impl Worker {
+    /// Works until `shutdown`; then waits for the calls on their way, and records their answers.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut calls = JoinSet::new();
+        // Those whose transaction failed stay here. Answers that come while one is on its way share
+        // the next.
+        let mut answers = Vec::new();
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut maybe_due = true;
+        while !shutdown.is_cancelled() {
+            if let Err(error) = self.work(&mut answers, &mut calls, &mut maybe_due).await {
+                let error = anyhow::Error::new(error);
+                tracing::warn!(error = format!("{error:#}"), "payments wait for the database");
+                tokio::select! {
+                    () = tokio::time::sleep(DATABASE_PAUSE) => {}
+                    () = shutdown.cancelled() => {}
+                }
+                continue;
+            }
+            tokio::select! {
+                Some(call) = calls.join_next() => collect(call, &mut calls, &mut answers).await,
+                () = self.due.notified(), if !maybe_due => maybe_due = true,
+                _ = poll.tick(), if !maybe_due => maybe_due = true,
+                () = shutdown.cancelled() => {}
+            }
+        }
+        while let Some(call) = calls.join_next().await {
+            collect(call, &mut calls, &mut answers).await;
+        }
+        if let Err(error) = self.record(&mut answers).await {
+            let error = anyhow::Error::new(error);
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "answers are lost; they will be asked for again"
+            );
+        }
+    }
+
+    /// Records the answers that are there, then claims as much as there is room for.
+    async fn work(
+        &self,
+        answers: &mut Vec<Answered>,
+        calls: &mut JoinSet<Answered>,
+        maybe_due: &mut bool,
+    ) -> Result<(), HandlerError> {
+        self.record(answers).await?;
+        let room = self.concurrency.saturating_sub(calls.len());
+        if !*maybe_due || room == 0 {
+            return Ok(());
+        }
+        let lease = self.patience + LEASE_MARGIN;
+        let claimed = store::claim(self.outbox.pool(), room, lease).await?;
+        *maybe_due = claimed.len() == room;
+        for payment in claimed {
+            if let Some(request) = Request::of(&payment) {
+                calls.spawn(ask(self.provider.clone(), request, self.patience));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the answers in one transaction. Those that can never be recorded are given up, so that
+    /// the others can be.
+    async fn record(&self, answers: &mut Vec<Answered>) -> Result<(), HandlerError> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        match self.record_together(answers.clone()).await {
+            Ok(()) => answers.clear(),
+            Err(HandlerError::Permanent(_)) => {
+                while let Some(answer) = answers.last() {
+                    let order = answer.order;
+                    match self.record_together(vec![answer.clone()]).await {
+                        Err(HandlerError::Permanent(cause)) => {
+                            let error = anyhow::Error::from_boxed(cause);
+                            tracing::error!(%order, error = format!("{error:#}"), "an answer of the provider cannot be recorded");
+                        }
+                        other => other?,
+                    }
+                    answers.pop();
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn record_together(&self, answers: Vec<Answered>) -> Result<(), HandlerError> {
+        let mut tx = self.outbox.begin().await?;
+        record(&mut tx, answers, &self.due).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Asks the provider once.
+async fn ask(provider: Provider, request: Request, patience: Duration) -> Answered {
+    let started = Instant::now();
+    let answer = provider.ask(&request, patience).await;
+    let operation = request.action.operation();
+    let labels = [("operation", operation.as_str()), ("outcome", outcome(&answer))];
+    metrics::histogram!("provider_call_duration_seconds", &labels).record(started.elapsed());
+    let cause = answer.map_or_else(
+        |error| {
+            let (order, attempt) = (request.order, request.attempt);
+            let error = anyhow::Error::new(error);
+            tracing::warn!(%order, ?operation, attempt, error = format!("{error:#}"), "no answer from the provider; asking again");
+            Cause::Unanswered(operation)
+        },
+        Cause::Answered,
+    );
+    Happened { order: request.order, cause, trace: None }
+}
+
+fn outcome(answer: &Result<Answer, ProviderError>) -> &'static str {
+    match answer {
+        Ok(Answer::Declined(_)) => "declined",
+        Ok(_) => "done",
+        Err(ProviderError::TimedOut(_)) => "timed_out",
+        Err(ProviderError::Unavailable(_)) => "unavailable",
+    }
+}
+
+/// Takes in a call that has ended, and all others that have.
+async fn collect(
+    first: Result<Answered, JoinError>,
+    calls: &mut JoinSet<Answered>,
+    answers: &mut Vec<Answered>,
+) {
+    // Calls that are answered at once have ended when it is this task's turn again.
+    tokio::task::yield_now().await;
+    let mut next = Some(first);
+    while let Some(call) = next {
+        match call {
+            Ok(answer) => answers.push(answer),
+            // Its lease will end, and it will be made again.
+            Err(error) => tracing::error!(%error, "a call to the provider broke off"),
+        }
+        next = calls.try_join_next();
+    }
+}
