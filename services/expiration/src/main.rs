@@ -1,3 +1,7 @@
 //! Boutique expiration binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::main(expiration::SERVICE, expiration::start)
+}

@@ -1,0 +1,88 @@
+//! Fires the timers that are due, by the database's clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::events::ExpirationCompleted;
+use messaging::Outbox;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::store;
+
+/// How long the clock waits at most before it looks for timers that other replicas have set.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Timers fired in one transaction at most.
+const BATCH: i64 = 500;
+
+/// The task that fires timers. Every replica has one; a timer is fired by whichever takes it first.
+#[derive(Debug)]
+pub struct Clock {
+    outbox: Outbox,
+    nearer: Arc<Notify>,
+}
+
+impl Clock {
+    /// A clock for the timers in the outbox's schema.
+    pub fn new(outbox: Outbox) -> Self {
+        Self { outbox, nearer: Arc::new(Notify::new()) }
+    }
+
+    /// Wakes the clock before its time.
+    pub fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.nearer)
+    }
+
+    /// Fires what is due, at once what fell due while the service was down, until `shutdown`. While the
+    /// database is away it waits.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        while !shutdown.is_cancelled() {
+            let wait = match self.fire_due().await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(error, "timers cannot be fired now; trying again");
+                    LONGEST_WAIT
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.nearer.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Fires what is due now, and tells how long to wait for the next.
+    async fn fire_due(&self) -> Result<Duration, Failed> {
+        let mut tx = self.outbox.begin().await?;
+        let due = store::take_due(tx.conn(), BATCH).await?;
+        for (order_id, trace) in &due {
+            let expired = ExpirationCompleted {
+                order_id: *order_id,
+                expired_at: tx.now(),
+                trace_id: trace.trace_id,
+            };
+            tx.publish(expired, trace)?;
+        }
+        if !due.is_empty() {
+            tx.commit().await?;
+            metrics::counter!("timers_fired_total").increment(due.len() as u64);
+            tracing::info!(timers = due.len(), "timers fired");
+            return Ok(Duration::ZERO);
+        }
+        drop(tx);
+        let next = store::until_next(self.outbox.pool()).await?;
+        Ok(next.map_or(LONGEST_WAIT, |next| next.min(LONGEST_WAIT)))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("an event cannot be published")]
+    Publish(#[from] messaging::PublishError),
+}

@@ -1,0 +1,77 @@
+//! Timers in Postgres.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::ids::OrderId;
+use contracts::trace::TraceContext;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::timer::Change;
+
+/// Sets and closes timers, in the order of their keys. A closed one stays closed, one that is set keeps its
+/// time.
+pub async fn write(
+    connection: &mut PgConnection,
+    changes: &BTreeMap<OrderId, Change>,
+) -> sqlx::Result<()> {
+    let (mut orders, mut times, mut traces) = (Vec::new(), Vec::new(), Vec::new());
+    for (order, change) in changes {
+        orders.push(order.as_uuid());
+        let (fires_at, trace) = match change {
+            Change::Set { fires_at, trace } => (Some(*fires_at), Some(trace.to_string())),
+            Change::Close => (None, None),
+        };
+        times.push(fires_at);
+        traces.push(trace);
+    }
+    sqlx::query(
+        "INSERT INTO timers AS timer (order_id, fires_at, traceparent, closed_at)
+         SELECT order_id, fires_at, traceparent, CASE WHEN fires_at IS NULL THEN now() END
+         FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[]) AS row (order_id, fires_at, traceparent)
+         ORDER BY order_id
+         ON CONFLICT (order_id) DO UPDATE SET fires_at = NULL, closed_at = now()
+         WHERE excluded.fires_at IS NULL AND timer.fires_at IS NOT NULL",
+    )
+    .bind(orders)
+    .bind(times)
+    .bind(traces)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Closes timers that are due by the database's clock, at most `limit`, and returns their orders. Those that
+/// another replica is about to fire are left to it.
+pub async fn take_due(
+    connection: &mut PgConnection,
+    limit: i64,
+) -> sqlx::Result<Vec<(OrderId, TraceContext)>> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "UPDATE timers SET fires_at = NULL, closed_at = now()
+         WHERE order_id IN (SELECT order_id FROM timers WHERE fires_at <= now()
+                            ORDER BY fires_at, order_id LIMIT $1 FOR UPDATE SKIP LOCKED)
+         RETURNING order_id, traceparent",
+    )
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(order, trace)| {
+            let trace = TraceContext::parse(&trace).map_err(|e| sqlx::Error::Decode(e.into()))?;
+            Ok((OrderId::from_uuid(order), trace))
+        })
+        .collect()
+}
+
+/// How long until the next timer is due; `None` where none is set.
+pub async fn until_next(pool: &PgPool) -> sqlx::Result<Option<Duration>> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "SELECT greatest(0, extract(epoch FROM min(fires_at) - clock_timestamp()))::float8
+         FROM timers WHERE fires_at IS NOT NULL",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+}
