@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use test_support::stack::{Folders, checkout};
+use test_support::stack::{Folders, ServerProcess, checkout};
 use test_support::{DATABASE_URL, KAFKA_BROKERS};
 use tokio::process::Command;
 
@@ -13,6 +13,7 @@ use crate::binaries::cargo;
 use crate::say;
 use crate::servers::Servers;
 use crate::signals::interrupted;
+use crate::stack::{lock, supervisor_pid_file};
 use crate::test_stack::{end, start_empty};
 
 /// Apart from the stack of `test-stack`, so that both can run at once.
@@ -25,13 +26,14 @@ const NAME: &str = "test-run";
 /// When a step failed, or the run was interrupted; nothing is left running either way.
 pub async fn run(arguments: &[String]) -> Result<()> {
     let folders = Folders::new(&checkout(), NAME)?;
-    let _lock =
-        crate::stack::lock(&folders).context("the tests of this checkout are running already")?;
+    let _lock = lock(&folders)?.context("the tests of this checkout are running already")?;
+    ServerProcess::register(&supervisor_pid_file(&folders))?;
     let outcome = tokio::select! {
         outcome = steps(&folders, arguments) => outcome,
         asked = interrupted() => asked.and_then(|()| bail!("interrupted")),
     };
     end(&folders).await?;
+    let _ = std::fs::remove_file(supervisor_pid_file(&folders));
     outcome
 }
 

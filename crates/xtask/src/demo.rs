@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use test_support::stack::{Folders, checkout};
 use tokio::time::timeout;
 
 use crate::{
@@ -31,7 +30,7 @@ const ORDER_EXPIRY: &str = "8";
 ///
 /// When a scenario or a check failed, or the stack did.
 pub async fn command(profile: Profile) -> Result<()> {
-    stack::with(stage("demo", profile)?, async |description| {
+    stack::with(stage("demo", profile), async |description| {
         let shop = Shop::new(description.urls())?;
         let (passed, failed) = run(&shop, &description.admin).await?;
         say("\nNext: `make up` keeps a shop open; the README walks through it with curl.");
@@ -43,22 +42,6 @@ pub async fn command(profile: Profile) -> Result<()> {
 }
 
 /// An empty stack on which orders expire while one watches.
-///
-/// # Errors
-///
-/// When the data of an earlier one cannot be removed.
-pub fn stage(name: &str, profile: Profile) -> Result<Settings> {
-    Folders::new(&checkout(), name)?.clear()?;
-    Ok(Settings {
-        name: name.to_owned(),
-        profile,
-        ports: Choice::Free,
-        variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
-        outages: false,
-    })
-}
-
-/// A stack of its own for the scenarios, with nothing in it from before.
 pub fn stage(name: &str, profile: Profile) -> Settings {
     Settings {
         name: name.to_owned(),

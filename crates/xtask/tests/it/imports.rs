@@ -43,8 +43,10 @@ fn violations(packages: &BTreeMap<String, Package>) -> Vec<String> {
             }
         }
         for other in ours(&package.dev) {
-            // Tests may use what the crate may use, and the servers of tests.
-            if other != "test-support" && !allowed.contains(&other.as_str()) {
+            // Tests may use what the crate may use, the crate's own parts for tests, and the
+            // servers of tests.
+            let for_tests = other == "test-support" || other == *name;
+            if !for_tests && !allowed.contains(&other.as_str()) {
                 found.push(format!("{name} must not depend on {other}, not even for its tests"));
             }
         }
