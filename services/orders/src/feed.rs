@@ -15,15 +15,18 @@
 //! alone follows once all of it is told. A client that loses the stream half way goes on from where it
 //! went on before.
 
+use std::collections::VecDeque;
 use std::vec;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::CustomerId;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::hub::{Recorded, Subscription, Update};
+use crate::sequence::Sequence;
 use crate::store;
 
 /// How far back of its last id a client is told again.
@@ -52,6 +55,8 @@ pub struct Feed {
     subscription: Subscription,
     past: Option<Past>,
     page: vec::IntoIter<Update>,
+    sequence: Sequence,
+    ready: VecDeque<Recorded>,
 }
 
 /// The part of a feed that comes from the database.
@@ -59,8 +64,8 @@ pub struct Feed {
 struct Past {
     pool: PgPool,
     customer: CustomerId,
-    /// The client's last id: it gets every change since. Without one it gets its open orders as they
-    /// stand.
+    /// The client's last id: it gets every change since. With or without one it gets its open orders as
+    /// they stand, which also tells the stream what to expect next of each.
     last_id: Option<DateTime<Utc>>,
     /// When the first look was.
     began: Option<DateTime<Utc>>,
@@ -78,17 +83,28 @@ impl Feed {
         last_id: Option<DateTime<Utc>>,
     ) -> Self {
         let past = Past { pool, customer, last_id, began: None, after: Uuid::nil(), done: false };
-        Self { subscription, past: Some(past), page: Vec::new().into_iter() }
+        Self {
+            subscription,
+            past: Some(past),
+            page: Vec::new().into_iter(),
+            sequence: Sequence::default(),
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next item; `None` where the client has to come back to hear more.
     pub async fn next(&mut self) -> Option<Item> {
         loop {
+            if let Some(news) = self.ready.pop_front() {
+                return Some(Item::Live(news));
+            }
             if let Some(update) = self.page.next() {
+                self.sequence.past(&update);
                 return Some(Item::Past(update));
             }
             let Some(past) = &mut self.past else {
-                return self.subscription.next().await.map(Item::Live);
+                self.listen().await?;
+                continue;
             };
             match past.next_page().await {
                 Ok(Page::Updates(page)) => self.page = page.into_iter(),
@@ -107,6 +123,22 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// Waits for something to be ready; `None` once the stream fell too far behind.
+    async fn listen(&mut self) -> Option<()> {
+        let news = match self.sequence.next_due() {
+            None => self.subscription.next().await,
+            Some(due) => tokio::select! {
+                news = self.subscription.next() => news,
+                () = sleep_until(due) => {
+                    self.sequence.overdue(due, &mut self.ready);
+                    return Some(());
+                }
+            },
+        };
+        self.sequence.arrived(news?, Instant::now(), &mut self.ready);
+        Some(())
     }
 }
 

@@ -230,3 +230,36 @@ impl<'r> Keys<'r> {
 fn owned(request: &NewOrder) -> Option<Owned<'_>> {
     request.key.as_ref().map(|key| (request.customer, &key.key))
 }
+
+#[cfg(test)]
+mod tests {
+    use contracts::events::Line;
+    use contracts::ids::CustomerId;
+    use contracts::trace::TraceContext;
+    use futures_util::future::join_all;
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+
+    fn request() -> NewOrder {
+        NewOrder {
+            customer: CustomerId::from_uuid(Uuid::nil()),
+            lines: vec![Line { sku: "MUG".parse().unwrap(), qty: 1 }],
+            payment_method: None,
+            key: None,
+            trace: TraceContext::new([1; 16], [1; 8]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once_and_what_waits_is_answered_when_the_task_is_gone() {
+        let pool = PgPoolOptions::new().connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
+        let (intake, task) = intake(Outbox::new(pool, "orders"), TimeDelta::seconds(900));
+        let requests = join_all((0..=QUEUE).map(|_| intake.place(request())));
+        let (outcomes, ()) = tokio::join!(requests, async move { drop(task) });
+        let busy = |outcome: &&Result<_, _>| matches!(outcome, Err(PlaceError::Busy));
+        assert_eq!(outcomes.iter().filter(busy).count(), 1);
+        assert!(matches!(outcomes[QUEUE], Err(PlaceError::Busy)));
+        assert!(matches!(outcomes[0], Err(PlaceError::Unavailable)));
+    }
+}

@@ -3,7 +3,7 @@
 //! * `order`: where an order stands, and the one function that decides what an event makes of it.
 //! * `placement`, `quote`: what a request to place an order becomes.
 //! * `intake`, `idempotency`: placing orders, many in one transaction.
-//! * `hub`, `feed`: the streams of what happens.
+//! * `hub`, `feed`, `sequence`: the streams of what happens.
 //! * `consumer`, `prices`: what the service hears of.
 //! * `store`, `http`, `error`: the edges.
 
@@ -18,6 +18,7 @@ mod order;
 mod placement;
 mod prices;
 mod quote;
+mod sequence;
 mod store;
 
 use std::net::SocketAddr;

@@ -60,19 +60,20 @@ pub async fn open_orders(pool: &PgPool, watch: Watch) -> sqlx::Result<Told> {
     told(rows)
 }
 
-/// Every change recorded since a time.
+/// Every change recorded since a time, and open orders as they stand.
 pub async fn changes_since(
     pool: &PgPool,
     watch: Watch,
     since: DateTime<Utc>,
 ) -> sqlx::Result<Told> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT order_id, step, reason, version, recorded_at AS at
-         FROM (SELECT id FROM orders
-               WHERE customer_id = $1 AND id > $2 AND updated_at >= $4
+        "SELECT order_id, step, reason, history.version, recorded_at AS at
+         FROM (SELECT id, version FROM orders
+               WHERE customer_id = $1 AND id > $2 AND (updated_at >= $4 OR status = 'PENDING')
                ORDER BY id LIMIT $3) AS changed
-         JOIN order_history ON order_id = id AND recorded_at >= $4
-         ORDER BY order_id, version",
+         JOIN order_history AS history
+           ON order_id = id AND (recorded_at >= $4 OR history.version = changed.version)
+         ORDER BY order_id, history.version",
     )
     .bind(watch.customer.as_uuid())
     .bind(watch.after)
