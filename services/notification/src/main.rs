@@ -1,3 +1,9 @@
 //! Boutique notification binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use notification::{SERVICE, start};
+
+fn main() -> ExitCode {
+    service_kit::main(SERVICE, start)
+}
