@@ -56,6 +56,9 @@ impl KafkaConfig {
             .set("group.id", self.topic_name(service))
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", "10000")
+            // By its heartbeat a member learns that the others wait for it in a rebalance: with the
+            // default of 3 s, partitions that move stand still for as long.
+            .set("heartbeat.interval.ms", "500")
             // Offsets are stored once the batch is committed in the database, and committed from the
             // store in the background, at a rebalance and at the end.
             .set("enable.auto.offset.store", "false")

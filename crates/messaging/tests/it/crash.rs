@@ -59,22 +59,22 @@ async fn a_kill_between_database_and_offset_commit_loses_and_doubles_nothing() {
         published += batch.len();
         world.seen_are(published).await;
         child.kill().await.unwrap();
-        behind = published as i64 - world.committed("stock.v1").await;
+        behind = published - world.committed("stock.v1").await;
         if behind > 0 {
             break;
         }
     }
     assert!(behind > 0, "no kill fell between the two commits");
 
-    let rounds = published / SKUS;
-    let more = deliveries(&changes(SKUS, rounds as u64 + 1..=rounds as u64 + 1));
+    let last = u64::try_from(published / SKUS).unwrap() + 1;
+    let more = deliveries(&changes(SKUS, last..=last));
     world.env.deliver(&more).await;
     let consumer = world.consumer(Recorder::named("after"));
     let seen = world.seen_are(published + SKUS).await;
-    world.committed_are("stock.v1", (published + SKUS) as i64).await;
-    assert_seen_in_order(&seen, SKUS, rounds as u64 + 1);
-    assert_eq!(world.count("seen").await as usize, published + SKUS);
-    assert_eq!(world.count("outbox").await as usize, published + SKUS);
+    world.committed_are("stock.v1", published + SKUS).await;
+    assert_seen_in_order(&seen, SKUS, last);
+    assert_eq!(world.count("seen").await, published + SKUS);
+    assert_eq!(world.count("outbox").await, published + SKUS);
     assert!(seen.iter().rev().take(SKUS).all(|seen| seen.member == "after"));
     consumer.stop().await;
 }

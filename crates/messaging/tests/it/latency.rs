@@ -13,7 +13,7 @@ use crate::{
 /// below what any of the polls and waits on the way would cost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_service_reacts_at_once() {
-    const EVENTS: u64 = 200;
+    const EVENTS: u16 = 200;
     let world = World::new().await;
     let outbox = world.outbox();
     let relay = world.relay_of(&outbox);
@@ -22,10 +22,10 @@ async fn an_idle_service_reacts_at_once() {
     world.seen_are(1).await;
 
     let mut took = Vec::new();
-    for version in 1..=EVENTS {
-        world.commit(&outbox, &[change("a", version)]).await;
+    for done in 1..=EVENTS {
+        world.commit(&outbox, &[change("a", done.into())]).await;
         let committed = Instant::now();
-        while world.count("seen").await <= version.cast_signed() {
+        while world.count("seen").await <= usize::from(done) {
             assert!(committed.elapsed() < PATIENCE, "no effect");
         }
         took.push(committed.elapsed());

@@ -11,7 +11,7 @@ use test_support::{
 use crate::{
     bytes,
     handler::{Reaction, Recorder},
-    world::{DeadLetter, Measured, PATIENCE, SERVICE, World, change},
+    world::{DeadLetter, Measured, PATIENCE, SERVICE, World, assert_seen_in_order, change},
 };
 
 /// What is wrong with a record, and a word that the errors of its dead letter have.
@@ -155,16 +155,15 @@ async fn each_is_one_dead_letter_and_all_others_are_processed() {
         .zip(&poisons)
         .flat_map(|(version, poison)| [sound(&world, "sound", version), poison.record.clone()])
         .collect();
-    records.push(sound(&world, "sound", poisons.len() as u64 + 1));
+    let last = u64::try_from(poisons.len() + 1).unwrap();
+    records.push(sound(&world, "sound", last));
     let places = produce(world.env.kafka_brokers(), &records).await.unwrap();
 
     let relay = world.relay();
     let consumer = world.consumer(picky());
-    world.committed_are("stock.v1", records.len() as i64).await;
+    world.committed_are("stock.v1", records.len()).await;
     let seen = world.seen().await;
-    let versions: Vec<_> = seen.iter().map(|s| (s.sku.as_str(), s.version)).collect();
-    let all: Vec<_> = (1..=poisons.len() as i64 + 1).map(|version| ("sound", version)).collect();
-    assert_eq!(versions, all, "the sound ones, in order");
+    assert_seen_in_order(&seen, 1, last);
 
     let dead = world.dead_letters().await;
     assert_eq!(dead.len(), poisons.len());
@@ -183,12 +182,11 @@ async fn each_is_one_dead_letter_and_all_others_are_processed() {
 
     // All of it again, from the beginning.
     world.rewind("stock.v1").await;
-    let last = sound(&world, "last", 1);
-    produce(world.env.kafka_brokers(), &[last]).await.unwrap();
+    produce(world.env.kafka_brokers(), &[sound(&world, "last", 1)]).await.unwrap();
     let consumer = world.consumer(picky());
-    world.committed_are("stock.v1", records.len() as i64 + 1).await;
-    assert_eq!(world.count("dead_letters").await, poisons.len() as i64);
-    assert_eq!(world.count("seen").await, all.len() as i64 + 1);
+    world.committed_are("stock.v1", records.len() + 1).await;
+    assert_eq!(world.count("dead_letters").await, poisons.len());
+    assert_eq!(world.count("seen").await, seen.len() + 1);
     // One more, behind which a second copy of any of them would be.
     produce(world.env.kafka_brokers(), &[sound(&world, "permanent", 2)]).await.unwrap();
     let again = self::copies(&world, poisons.len() + 1).await;

@@ -45,7 +45,7 @@ async fn batches_wait_for_postgres_and_are_no_dead_letters() {
     let seen = world.seen_are(all).await;
     assert_seen_in_order(&seen, SKUS, 202);
     world.outbox_is_empty().await;
-    assert_eq!(world.count("seen").await, all as i64);
+    assert_eq!(world.count("seen").await, all);
     assert_eq!(world.count("dead_letters").await, 0);
     assert!(!relay.is_finished() && !consumer.is_finished(), "an outage ended a task");
     consumer.stop().await;

@@ -20,11 +20,11 @@ async fn a_batch_delivered_again_has_its_effects_once() {
     // Twice in one batch, too.
     let late = deliveries(&changes(SKUS, 21..=21));
     world.env.deliver(&[&late[..], &batch[..], &late[..]].concat()).await;
-    world.committed_are("stock.v1", (3 * batch.len() + 2 * late.len()) as i64).await;
+    world.committed_are("stock.v1", 3 * batch.len() + 2 * late.len()).await;
 
     assert_seen_in_order(&world.seen().await, SKUS, 21);
-    assert_eq!(world.count("inbox").await, 21 * SKUS as i64);
-    assert_eq!(world.count("outbox").await, 21 * SKUS as i64, "each effect is told of once");
+    assert_eq!(world.count("inbox").await, 21 * SKUS);
+    assert_eq!(world.count("outbox").await, 21 * SKUS, "each effect is told of once");
     consumer.stop().await;
 }
 
@@ -36,7 +36,7 @@ async fn a_topic_read_again_from_its_beginning_has_its_effects_once() {
     world.env.deliver(&batch).await;
     let consumer = world.consumer(Recorder::new());
     world.seen_are(batch.len()).await;
-    world.committed_are("stock.v1", batch.len() as i64).await;
+    world.committed_are("stock.v1", batch.len()).await;
     consumer.stop().await;
 
     world.rewind("stock.v1").await;
@@ -44,14 +44,14 @@ async fn a_topic_read_again_from_its_beginning_has_its_effects_once() {
     world.env.publish(change("sku-0", 21)).await;
     let consumer = world.consumer(Recorder::named("again"));
     let seen = world.seen_are(batch.len() + 1).await;
-    world.committed_are("stock.v1", batch.len() as i64 + 1).await;
+    world.committed_are("stock.v1", batch.len() + 1).await;
     assert_eq!(seen.iter().filter(|seen| seen.member == "again").count(), 1);
     assert_seen_in_order(&seen[..batch.len()], SKUS, 20);
 
     world.outbox_is_empty().await;
     let told = world.env.events(Topic::Expiration, |told| told.len() > batch.len()).await;
     assert_eq!(told.len(), batch.len() + 1);
-    assert_eq!(world.count("seen").await, batch.len() as i64 + 1);
+    assert_eq!(world.count("seen").await, batch.len() + 1);
     consumer.stop().await;
     relay.stop().await;
 }

@@ -23,7 +23,7 @@ async fn the_batch_in_hand_is_committed_and_the_group_left_at_once() {
     first.stop().await;
     let seen = world.seen().await;
     assert!(!seen.is_empty(), "the batch in hand was thrown away");
-    assert_eq!(world.committed("stock.v1").await, seen.len() as i64, "the offsets are behind");
+    assert_eq!(world.committed("stock.v1").await, seen.len(), "the offsets are behind");
     assert_eq!(world.group_state().await.1, 0, "it is still a member");
 
     // Nobody waits for the session of the first one to time out, which takes ten seconds.

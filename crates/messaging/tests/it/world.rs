@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long anything awaited may take; the servers share two cores with the other tests.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub const SERVICE: &str = "inventory";
 pub const PARTITIONS: i32 = 6;
@@ -133,12 +133,14 @@ impl World {
     #[track_caller]
     pub fn seen_are(&self, count: usize) -> impl Future<Output = Vec<Seen>> {
         eventually(PATIENCE, async move || {
-            let seen = self.seen().await;
-            (seen.len() >= count).then_some(seen)
+            if self.count("seen").await < count {
+                return None;
+            }
+            Some(self.seen().await)
         })
     }
 
-    pub async fn count(&self, table: &'static str) -> i64 {
+    pub async fn count(&self, table: &'static str) -> usize {
         let sql = match table {
             "outbox" => "SELECT count(*) FROM outbox",
             "inbox" => "SELECT count(*) FROM inbox",
@@ -146,7 +148,8 @@ impl World {
             "dead_letters" => "SELECT count(*) FROM dead_letters",
             other => panic!("no table {other}"),
         };
-        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap();
+        usize::try_from(count).unwrap()
     }
 
     #[track_caller]
@@ -162,13 +165,14 @@ impl World {
     }
 
     /// The offsets the group has committed on a topic, added up over its partitions.
-    pub async fn committed(&self, topic: &str) -> i64 {
+    pub async fn committed(&self, topic: &str) -> usize {
         let (topic, config) = (self.env.topic(topic), self.group());
         tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create().unwrap();
             let offsets = consumer.committed_offsets(partitions(&topic, Offset::Invalid), PATIENCE);
             let offsets = offsets.unwrap();
-            offsets.elements().iter().filter_map(|p| p.offset().to_raw().filter(|o| *o > 0)).sum()
+            let offset = |offset: Offset| usize::try_from(offset.to_raw()?).ok();
+            offsets.elements().iter().filter_map(|p| offset(p.offset())).sum()
         })
         .await
         .unwrap()
@@ -176,7 +180,7 @@ impl World {
 
     /// Waits until the group has committed its place behind so many records of a topic.
     #[track_caller]
-    pub fn committed_are(&self, topic: &str, count: i64) -> impl Future<Output = ()> {
+    pub fn committed_are(&self, topic: &str, count: usize) -> impl Future<Output = ()> {
         eventually(PATIENCE, async move || (self.committed(topic).await == count).then_some(()))
     }
 
