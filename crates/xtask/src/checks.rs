@@ -74,7 +74,7 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
 
 fn tests(servers: &Servers, arguments: &[String]) -> Command {
     let mut tests = cargo();
-    tests.arg("test");
+    tests.args(["test", "--no-fail-fast"]);
     if !arguments
         .iter()
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
