@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::kafka;
+use crate::stack::is_gone;
 
 const DATABASES: &str = "boutique_test_";
 
@@ -29,7 +30,7 @@ pub(crate) fn topic_prefix(id: &str) -> String {
 /// Whether the process that the name was made by is gone.
 pub(crate) fn is_left(id: &str) -> bool {
     let pid = id.split(['_', '-']).next().and_then(|pid| pid.parse::<u32>().ok());
-    pid.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+    pid.is_some_and(is_gone)
 }
 
 /// Removes what ended test processes left, once in this process, as far as it goes: whatever

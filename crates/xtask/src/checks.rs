@@ -1,10 +1,9 @@
 //! All checks, one after the other: formatting, lints, documents, tests.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use test_support::stack::{Folders, ServerProcess, checkout};
 use test_support::{DATABASE_URL, KAFKA_BROKERS};
 use tokio::process::Command;
@@ -14,6 +13,7 @@ use crate::say;
 use crate::servers::Servers;
 use crate::signals::interrupted;
 use crate::stack::{lock, supervisor_pid_file};
+use crate::stop::stop_abandoned;
 use crate::test_stack::{end, start_empty};
 
 /// Apart from the stack of `test-stack`, so that both can run at once.
@@ -27,11 +27,14 @@ const NAME: &str = "test-run";
 pub async fn run(arguments: &[String]) -> Result<()> {
     let folders = Folders::new(&checkout(), NAME)?;
     let _lock = lock(&folders)?.context("the tests of this checkout are running already")?;
-    ServerProcess::register(&supervisor_pid_file(&folders))?;
+    ServerProcess::register(std::process::id(), &supervisor_pid_file(&folders))?;
+    end_cargo(&folders).await;
     let outcome = tokio::select! {
         outcome = steps(&folders, arguments) => outcome,
         asked = interrupted() => asked.and_then(|()| bail!("interrupted")),
     };
+    end_cargo(&folders).await;
+    stop_abandoned().await?;
     end(&folders).await?;
     let _ = std::fs::remove_file(supervisor_pid_file(&folders));
     outcome
@@ -43,15 +46,15 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
 
     let mut format = cargo();
     format.args(["fmt", "--all", "--check"]);
-    step("formatting", format, &mut failed).await;
+    step(folders, "formatting", format, &mut failed).await;
 
     let mut lints = cargo();
     lints.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
-    step("lints", lints, &mut failed).await;
+    step(folders, "lints", lints, &mut failed).await;
 
     let mut documents = cargo();
     documents.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
-    step("documents", documents, &mut failed).await;
+    step(folders, "documents", documents, &mut failed).await;
 
     let title = "test stack";
     say(&format!("\n== {title}"));
@@ -59,7 +62,7 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
     match start_empty(folders).await {
         Ok(servers) => {
             say(&format!("== {title}: {}", seconds(begun.elapsed())));
-            step("tests", tests(&servers, arguments), &mut failed).await;
+            step(folders, "tests", tests(&servers, arguments), &mut failed).await;
         }
         Err(error) => {
             say(&format!("== {title} failed: {error:#}"));
@@ -88,10 +91,15 @@ fn tests(servers: &Servers, arguments: &[String]) -> Command {
     tests
 }
 
-async fn step(title: &'static str, command: Command, failed: &mut Vec<&'static str>) {
+async fn step(
+    folders: &Folders,
+    title: &'static str,
+    command: Command,
+    failed: &mut Vec<&'static str>,
+) {
     say(&format!("\n== {title}"));
     let begun = Instant::now();
-    match in_group(command).await {
+    match to_end(folders, command).await {
         Ok(()) => say(&format!("== {title}: {}", seconds(begun.elapsed()))),
         Err(error) => {
             say(&format!("== {title} failed after {}: {error:#}", seconds(begun.elapsed())));
@@ -100,23 +108,30 @@ async fn step(title: &'static str, command: Command, failed: &mut Vec<&'static s
     }
 }
 
-/// Runs a command with its descendants as one group, which ends as a whole when this future is
-/// dropped: cargo alone would leave a test behind.
-async fn in_group(mut command: Command) -> Result<()> {
-    struct Group(Option<Pid>);
-    impl Drop for Group {
-        fn drop(&mut self) {
-            if let Some(group) = self.0 {
-                let _ = killpg(group, Signal::SIGKILL);
-            }
-        }
+/// Runs a step to its end, as a group of processes that [`end_cargo`] finds.
+async fn to_end(folders: &Folders, mut command: Command) -> Result<()> {
+    let pid_file = cargo_pid_file(folders);
+    let mut child =
+        command.process_group(0).kill_on_drop(false).spawn().context("cannot run cargo")?;
+    if let Some(pid) = child.id() {
+        ServerProcess::register(pid, &pid_file)?;
     }
-    let mut child = command.process_group(0).spawn().context("cannot run cargo")?;
-    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
     let status = child.wait().await?;
-    group.0 = None;
+    let _ = std::fs::remove_file(pid_file);
     ensure!(status.success(), "{status}");
     Ok(())
+}
+
+/// Ends the step that an interrupted run, or one that was killed, left running: cargo and what it
+/// started, which would outlive it.
+async fn end_cargo(folders: &Folders) {
+    if let Some(left) = ServerProcess::find(&cargo_pid_file(folders)) {
+        left.kill_group().await;
+    }
+}
+
+fn cargo_pid_file(folders: &Folders) -> PathBuf {
+    folders.local().with_extension("step.pid")
 }
 
 fn seconds(duration: Duration) -> String {

@@ -77,7 +77,7 @@ pub async fn with(
         }
         name => format!("the stack `{name}` of this checkout is in use by another command"),
     })?;
-    ServerProcess::register(&supervisor_pid_file(&folders))?;
+    ServerProcess::register(std::process::id(), &supervisor_pid_file(&folders))?;
     stop(&folders).await;
     if settings.fresh {
         folders.clear()?;

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use test_support::stack::{Folders, checkout};
 
 use crate::say;
-use crate::stack::{NAME, stop, supervisor};
+use crate::stack::{NAME, stop, supervisor, supervisor_pid_file};
 
 /// More than everything it stops may take one after the other.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -26,6 +26,18 @@ pub async fn reset() -> Result<()> {
         let folders = Folders::new(&checkout(), &name)?;
         end(&folders).await;
         folders.remove()?;
+    }
+    Ok(())
+}
+
+/// Stops the stacks whose command was killed, but for the one of `up`, which `down` ends.
+pub(crate) async fn stop_abandoned() -> Result<()> {
+    for name in Folders::names(&checkout())? {
+        let folders = Folders::new(&checkout(), &name)?;
+        let had_supervisor = supervisor_pid_file(&folders).exists();
+        if name != NAME && had_supervisor && supervisor(&folders).is_none() {
+            stop(&folders).await;
+        }
     }
     Ok(())
 }

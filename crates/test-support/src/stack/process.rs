@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -43,19 +43,15 @@ impl ServerProcess {
             .spawn()
             .with_context(|| format!("cannot run {}", program.display()))?;
         let pid = child.id().context("the process ended at once")?;
-        let started = stat(pid).with_context(|| format!("cannot look up process {pid}"))?.started;
-        let process = Self { pid, started, pid_file: pid_file.to_path_buf() };
-        std::fs::write(pid_file, format!("{pid} {started}\n"))
-            .with_context(|| format!("cannot write {}", pid_file.display()))?;
-        Ok(process)
+        Self::register(pid, pid_file)
     }
 
-    /// Writes a pid file for this process itself, so that another one can find it.
-    pub fn register(pid_file: &Path) -> Result<()> {
-        let pid = std::process::id();
+    /// Writes a pid file for a process that runs, so that another one can find it.
+    pub fn register(pid: u32, pid_file: &Path) -> Result<Self> {
         let started = stat(pid).with_context(|| format!("cannot look up process {pid}"))?.started;
         std::fs::write(pid_file, format!("{pid} {started}\n"))
-            .with_context(|| format!("cannot write {}", pid_file.display()))
+            .with_context(|| format!("cannot write {}", pid_file.display()))?;
+        Ok(Self { pid, started, pid_file: pid_file.to_path_buf() })
     }
 
     /// The process a pid file tells of, if it still runs; a file that tells of one that is gone
@@ -99,9 +95,27 @@ impl ServerProcess {
     /// Sends `signal` and waits until the process and the children it had are gone; after
     /// `patience` they are killed.
     pub async fn end(&self, signal: Signal, patience: Duration) {
-        let family: Vec<_> =
-            std::iter::once((self.pid, self.started)).chain(children(self.pid)).collect();
+        let family = self.family();
         self.send(signal);
+        self.wait_gone(&family, patience).await;
+    }
+
+    /// Kills the process with all of its group, and waits until it and its children are gone.
+    pub async fn kill_group(&self) {
+        let family = self.family();
+        if self.is_alive()
+            && let Ok(group) = i32::try_from(self.pid)
+        {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        self.wait_gone(&family, Duration::ZERO).await;
+    }
+
+    fn family(&self) -> Vec<(u32, u64)> {
+        std::iter::once((self.pid, self.started)).chain(children(self.pid)).collect()
+    }
+
+    async fn wait_gone(&self, family: &[(u32, u64)], patience: Duration) {
         let deadline = Instant::now() + patience;
         loop {
             let left: Vec<_> = family.iter().filter(|member| runs(member)).collect();
@@ -128,6 +142,11 @@ fn send(pid: u32, signal: Signal) {
 
 fn runs((pid, started): &(u32, u64)) -> bool {
     stat(*pid).is_some_and(|stat| stat.started == *started && !stat.ended)
+}
+
+/// Whether no process of that id runs any more.
+pub(crate) fn is_gone(pid: u32) -> bool {
+    stat(pid).is_none_or(|stat| stat.ended)
 }
 
 struct Stat {
