@@ -42,7 +42,7 @@ pub struct Notice {
     pub kind: Kind,
     /// One line.
     pub subject: String,
-    /// Plain text, lines ended by `\n`.
+    /// Plain text in ASCII, lines ended by `\n` and short enough to go out unencoded.
     pub body: String,
 }
 
@@ -51,30 +51,28 @@ pub fn of(event: &Event) -> Option<Notice> {
     match event {
         Event::OrderCreated(created) => Some(received(created)),
         Event::OrderCompleted(completed) => {
-            let price = match (completed.total, completed.currency) {
-                (Some(total), Some(currency)) => format!(" {currency} {total} has been charged."),
+            let charged = match (completed.total, completed.currency) {
+                (Some(total), Some(currency)) => format!("\n{currency} {total} has been charged."),
                 _ => String::new(),
             };
-            Some(notice(
-                completed.order_id,
-                completed.customer_id,
-                Kind::Completed,
-                &format!(
-                    "your order is complete: everything in it is reserved for you and paid.{price}"
-                ),
-            ))
+            let text = format!(
+                "your order is complete:\neverything in it is reserved for you and paid.{charged}"
+            );
+            Some(notice(completed.order_id, completed.customer_id, Kind::Completed, &text))
         }
         Event::OrderFailed(failed) => {
             let text = match failed.reason {
                 OrderFailureReason::OutOfStock => {
-                    "we are sorry: your order could not be fulfilled, because something in it is \
-                     out of stock.\nYou have not been charged. You are welcome to order again what \
-                     is left, or to try later."
+                    "we are sorry: your order could not be fulfilled,\n\
+                     because something in it is out of stock.\n\
+                     You have not been charged.\n\
+                     You are welcome to order what is left, or to try again later."
                 }
                 OrderFailureReason::PaymentFailed => {
-                    "we are sorry: your order could not be fulfilled, because the payment did not \
-                     go through.\nYou have not been charged. You are welcome to order again with \
-                     another payment method."
+                    "we are sorry: your order could not be fulfilled,\n\
+                     because the payment did not go through.\n\
+                     You have not been charged.\n\
+                     You are welcome to order again with another payment method."
                 }
             };
             Some(notice(failed.order_id, failed.customer_id, Kind::Failed, text))
@@ -83,14 +81,14 @@ pub fn of(event: &Event) -> Option<Notice> {
             let (kind, text) = match cancelled.reason {
                 CancelReason::Customer => (
                     Kind::Cancelled,
-                    "your order is cancelled, as you wished.\nYou will not be charged; a payment \
-                     that was under way is given back.",
+                    "your order is cancelled, as you wished.\n\
+                     You will not be charged; a payment under way is given back.",
                 ),
                 CancelReason::Expired => (
                     Kind::Expired,
-                    "your order has expired, because it was not paid in time.\nYou will not be \
-                     charged; a payment that was under way is given back. You are welcome to order \
-                     again.",
+                    "your order has expired, because it was not paid in time.\n\
+                     You will not be charged; a payment under way is given back.\n\
+                     You are welcome to order again.",
                 ),
             };
             Some(notice(cancelled.order_id, cancelled.customer_id, kind, text))
@@ -105,7 +103,7 @@ fn received(created: &OrderCreated) -> Notice {
         "We will write again as soon as it is reserved and paid.".to_owned()
     } else {
         let until = created.expires_at.format("%-d %B %Y, %H:%M UTC");
-        format!("Please pay until {until}; otherwise it is cancelled by itself.")
+        format!("Please pay until {until};\notherwise it is cancelled by itself.")
     };
     let text = format!("we have received your order over {currency} {total}. Thank you!\n{next}");
     notice(created.order_id, Some(created.customer_id), Kind::Received, &text)

@@ -168,7 +168,7 @@ proptest! {
         prop_assert!(notice.subject.contains(&id) && notice.body.contains(&id));
         prop_assert!(notice.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
         prop_assert!(notice.body.bytes().all(|b| (b' '..=b'~').contains(&b) || b == b'\n'));
-        prop_assert!(notice.body.lines().all(|line| line.len() < 998), "{}", notice.body);
+        prop_assert!(notice.body.lines().all(|line| line.len() <= 76), "{}", notice.body);
         let customer = match &event {
             Event::OrderCreated(e) => Some(e.customer_id),
             Event::OrderCompleted(e) => e.customer_id,

@@ -45,7 +45,7 @@ async fn a_connection_that_owes_an_answer_is_not_used_again() {
     let client = client(&server.url());
     for command in ["EHLO", "MAIL", "RCPT", "DATA", "."] {
         let (connections, mails) = (server.connections(), server.mails().len());
-        server.ignore(command);
+        server.answer(command, None);
         let late = Attempt::Later("the mail server did not answer in time".to_owned());
         // An idle connection is past its EHLO.
         client.idle().clear();
@@ -61,7 +61,7 @@ async fn a_connection_that_the_server_has_closed_is_replaced() {
     let server = MailServer::start().await;
     let client = client(&server.url());
     assert_eq!(client.send(&message()).await, Attempt::Sent);
-    server.answer("NOOP", "421 idle for too long");
+    server.answer("NOOP", Some("421 idle for too long"));
     assert_eq!(client.send(&message()).await, Attempt::Sent);
     assert_eq!((server.connections(), server.mails().len()), (2, 2));
 }
@@ -83,7 +83,7 @@ async fn answers_mean_what_smtp_says() {
         ("MAIL", "530 authentication required", later(530)),
     ] {
         client.idle().clear();
-        server.answer(command, answer);
+        server.answer(command, Some(answer));
         assert_eq!(client.send(&message()).await, attempt, "{command} {answer}");
     }
     assert_eq!(server.mails().len(), 0);
@@ -95,7 +95,7 @@ async fn logs_in_where_the_url_has_a_user() {
     let server = MailServer::start().await;
     let url = format!("smtp://shop:s%40cret@127.0.0.1:{}", server.port);
     let client = client(&url);
-    server.answer("AUTH", "535 wrong password");
+    server.answer("AUTH", Some("535 wrong password"));
     let later = Attempt::Later("the mail server answered 535".to_owned());
     assert_eq!(client.send(&message()).await, later);
     assert_eq!(client.send(&message()).await, Attempt::Sent);
@@ -114,7 +114,7 @@ async fn a_server_that_is_away_or_no_mail_server_is_tried_later() {
     assert!(cause.contains("refused"), "{cause}");
 
     let server = MailServer::start().await;
-    server.answer("EHLO", "HTTP/1.1 400 Bad Request");
+    server.answer("EHLO", Some("HTTP/1.1 400 Bad Request"));
     let client = self::client(&server.url());
     assert!(matches!(client.send(&message()).await, Attempt::Later(_)));
 }

@@ -63,17 +63,10 @@ impl MailServer {
         format!("smtp://127.0.0.1:{}", self.port)
     }
 
-    /// The answer to the next such command for which none is given yet; `.` is the end of a mail.
-    pub fn answer(&self, command: &'static str, answer: &str) {
-        self.next(command, Some(answer.to_owned()));
-    }
-
-    /// The next such command gets no answer at all.
-    pub fn ignore(&self, command: &'static str) {
-        self.next(command, None);
-    }
-
-    fn next(&self, command: &'static str, answer: Option<String>) {
+    /// The answer to the next such command for which none is given yet; `.` is the end of a mail, and
+    /// `None` means none at all.
+    pub fn answer(&self, command: &'static str, answer: Option<&str>) {
+        let answer = answer.map(str::to_owned);
         self.state.answers.lock().unwrap().entry(command).or_default().push_back(answer);
     }
 

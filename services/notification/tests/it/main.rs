@@ -1,0 +1,11 @@
+//! The service as customers and mail servers see it, on real Postgres and Kafka.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod addresses;
+mod folder;
+mod http;
+mod mail_server;
+mod office;
+mod orders;
+mod smtp;
