@@ -1,0 +1,10 @@
+//! The payments service against real Postgres and Kafka.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod crash;
+mod late;
+mod pay;
+mod provider;
+mod shop;
+mod steps;
