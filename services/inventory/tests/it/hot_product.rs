@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use contracts::events::Event;
 use contracts::ids::OrderId;
 use contracts::topic::Topic;
-use test_support::Delivery;
+use test_support::{Delivery, eventually};
+use uuid::Uuid;
 
 use crate::warehouse::{
-    Warehouse, cancelled, completed, created, failed, order, outcome, replica, stock_changed,
+    NO_PRODUCT, PATIENCE, Warehouse, cancelled, completed, created, failed, order, outcome,
+    replica, stock_changed,
 };
 
 const BUYERS: usize = 1000;
@@ -16,8 +18,9 @@ const PIECES: usize = 300;
 
 #[tokio::test]
 async fn exactly_as_many_are_sold_as_there_are() {
-    let warehouse = Warehouse::with_partitions(6).await;
-    let second = replica(&warehouse.env).await;
+    let warehouse = Warehouse::with_partitions_of_orders(6).await;
+    let second = replica(&warehouse.env, "second").await;
+    both_work(&warehouse).await;
     warehouse.stock("hot", 300).await;
     warehouse.stock("other", 1_000_000).await;
 
@@ -36,6 +39,8 @@ async fn exactly_as_many_are_sold_as_there_are() {
     let told = outcomes(&warehouse).await;
     let count = |of: &str| told.values().filter(|told| *told == of).count();
     assert_eq!((count("R"), count("O")), (PIECES, BUYERS - PIECES));
+    let shares = shares(&warehouse, &buyers).await;
+    assert!(shares.len() == 2 && shares.values().all(|share| *share > 50), "{shares:?}");
     assert_eq!(warehouse.level("hot").await, (300, 300));
 
     // A third of them pays, a third cancels and a third fails, in whatever order that is heard.
@@ -71,6 +76,39 @@ async fn exactly_as_many_are_sold_as_there_are() {
     check_levels(&warehouse).await;
     second.stop().await.unwrap();
     warehouse.service.stop().await.unwrap();
+}
+
+/// Has each reservation tell which replica made it, and waits until both have made some.
+async fn both_work(warehouse: &Warehouse) {
+    sqlx::query(
+        "ALTER TABLE reservations
+         ADD COLUMN made_by text DEFAULT current_setting('application_name')",
+    )
+    .execute(&warehouse.service.pool)
+    .await
+    .unwrap();
+    eventually(PATIENCE, async || {
+        let some: Vec<OrderId> = (0..20).map(|_| order()).collect();
+        let some_created: Vec<_> =
+            some.iter().map(|id| Delivery::new(created(*id, &[(NO_PRODUCT, 1)]))).collect();
+        warehouse.env.deliver(&some_created).await;
+        warehouse.processed(&some_created).await;
+        (shares(warehouse, &some).await.len() == 2).then_some(())
+    })
+    .await;
+}
+
+/// How many of the orders each replica decided.
+async fn shares(warehouse: &Warehouse, orders: &[OrderId]) -> HashMap<String, i64> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT made_by, count(*) FROM reservations WHERE order_id = ANY($1) GROUP BY made_by",
+    )
+    .bind(ids)
+    .fetch_all(&warehouse.service.pool)
+    .await
+    .unwrap();
+    rows.into_iter().collect()
 }
 
 /// What was told of each order so far, as the letters of [`outcome`].

@@ -190,6 +190,27 @@ async fn an_order_that_two_replicas_hear_of_at_once_is_decided_once() {
 }
 
 #[tokio::test]
+async fn an_order_waits_for_the_stock_that_another_replica_is_changing() {
+    let warehouse = Warehouse::open().await;
+    warehouse.stock("A", 5).await;
+    let id = order();
+    let mut other = warehouse.service.pool.begin().await.unwrap();
+    sqlx::query("UPDATE stock SET reserved = 5, version = version + 1 WHERE sku = 'A'")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let delivery = Delivery::new(created(id, &[("A", 1)]));
+    warehouse.env.deliver(std::slice::from_ref(&delivery)).await;
+    blocked(&warehouse).await;
+    other.commit().await.unwrap();
+
+    warehouse.processed(&[delivery]).await;
+    assert_eq!(warehouse.level("A").await, (5, 5));
+    let told: Vec<_> = warehouse.told().await.iter().map(outcome).collect();
+    assert_eq!(told, [is(id, 'O', &[("A", 0)])]);
+}
+
+#[tokio::test]
 async fn a_reservation_that_the_stock_does_not_know_stops_nobody_else() {
     let warehouse = Warehouse::open().await;
     warehouse.stock("A", 5).await;

@@ -17,13 +17,15 @@ use reqwest::header::{HeaderMap, IF_MATCH};
 use serde_json::{Value, json};
 use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use test_support::{Delivery, TestEnv, eventually};
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// No product has it: an order of it is answered, and changes nothing.
-const NO_PRODUCT: &str = "no-such-product";
+pub const NO_PRODUCT: &str = "no-such-product";
 
 pub struct Warehouse {
     pub env: TestEnv,
@@ -35,16 +37,18 @@ pub struct Warehouse {
 impl Warehouse {
     /// Its topics have one partition each, so that what is told has one order.
     pub async fn open() -> Self {
-        Self::with_partitions(1).await
+        Self::with_partitions_of_orders(1).await
     }
 
-    pub async fn with_partitions(partitions: i32) -> Self {
+    /// Where orders have more than all other topics together, each of two replicas gets some of them.
+    pub async fn with_partitions_of_orders(partitions: i32) -> Self {
         let env = TestEnv::new(SERVICE.name).await;
-        let mut topics: Vec<_> = Topic::ALL.iter().map(|topic| topic.name()).collect();
+        env.create_topics_of(&[Topic::Orders.name()], partitions).await;
+        let mut others: Vec<_> = Topic::ALL.iter().map(|topic| topic.name()).collect();
         let dead_letters = dead_letter_topic(SERVICE.name);
-        topics.push(&dead_letters);
-        env.create_topics_of(&topics, partitions).await;
-        let service = replica(&env).await;
+        others.push(&dead_letters);
+        env.create_topics_of(&others, 1).await;
+        let service = replica(&env, "first").await;
         let admin = TestCaller::admin().unwrap();
         Self { env, service, admin, client: reqwest::Client::new() }
     }
@@ -199,14 +203,17 @@ impl Answer {
     }
 }
 
-/// Another process of the service, as far as databases and brokers can tell.
-pub async fn replica(env: &TestEnv) -> TestService {
+/// Another process of the service, as far as databases and brokers can tell. Its connections have the
+/// name.
+pub async fn replica(env: &TestEnv, name: &str) -> TestService {
+    let options: PgConnectOptions = env.database_url().parse().unwrap();
+    let pool = PgPool::connect_with(options.application_name(name)).await.unwrap();
     let kafka = KafkaArgs {
         kafka_brokers: env.kafka_brokers().to_owned(),
         kafka_topic_prefix: env.topic_prefix().to_owned(),
     };
     let start = async |kit: &mut _| inventory::start(kit, Config {}).await;
-    TestService::start(SERVICE, env.pool().await, kafka, start).await.unwrap()
+    TestService::start(SERVICE, pool, kafka, start).await.unwrap()
 }
 
 pub fn order() -> OrderId {
