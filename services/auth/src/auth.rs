@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::{Email, Role, UserRegistered};
 use contracts::ids::CustomerId;
 use contracts::trace::TraceContext;
@@ -159,7 +159,7 @@ impl Auth {
         Ok(SignedIn { user, access, refresh })
     }
 
-    fn session(&self, live: &RefreshToken, now: chrono::DateTime<chrono::Utc>) -> Session {
+    fn session(&self, live: &RefreshToken, now: DateTime<Utc>) -> Session {
         Session { live: live.hash(), expires_at: now + self.refresh_lifetime, revoked: false }
     }
 }

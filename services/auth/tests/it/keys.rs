@@ -153,19 +153,30 @@ async fn replicas_that_start_together_make_one_key() {
     let env = environment().await;
     let pool = env.pool().await;
     service_kit::database::migrate(&pool, SERVICE.migrations).await.unwrap();
-    let rotations = (0..8).map(|_| {
+    let count = async |query: &'static str| -> i64 {
+        sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
+    };
+
+    // Holds all of them up until the last has found that there is no key.
+    let mut gate = pool.begin().await.unwrap();
+    let lock = "LOCK TABLE signing_key_pairs IN SHARE ROW EXCLUSIVE MODE";
+    sqlx::query(lock).execute(&mut *gate).await.unwrap();
+    let rotations = (0..6).map(|_| {
         let outbox = Outbox::new(pool.clone(), SERVICE.name);
-        async move { rotate(&outbox, config().key_policy(), When::Due).await }
+        tokio::spawn(async move { rotate(&outbox, config().key_policy(), When::Due).await })
     });
+    let rotations: Vec<_> = rotations.collect();
+    eventually(PATIENCE, async || {
+        let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database \
+                       WHERE datname = current_database() AND NOT granted";
+        (count(waiting).await == 6).then_some(())
+    })
+    .await;
+    gate.commit().await.unwrap();
+
     for rotated in join_all(rotations).await {
-        rotated.unwrap();
+        rotated.unwrap().unwrap();
     }
-    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM signing_key_pairs")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    assert_eq!(keys, 1);
-    let events: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&pool).await.unwrap();
-    assert_eq!(events, 1);
+    assert_eq!(count("SELECT count(*) FROM signing_key_pairs").await, 1);
+    assert_eq!(count("SELECT count(*) FROM outbox").await, 1);
 }

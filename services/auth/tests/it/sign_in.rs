@@ -1,6 +1,11 @@
 //! Signing in, and how often it may fail.
 
+use auth::SERVICE;
+use auth::auth::Auth;
+use auth::error::AuthError;
+use auth::passwords::Passwords;
 use futures_util::future::join_all;
+use messaging::Outbox;
 use serde_json::json;
 
 use crate::running::{Answer, PASSWORD, Running, config, send};
@@ -112,6 +117,28 @@ async fn attempts_at_the_same_time_are_no_way_around_the_limit() {
     let tried = answers.iter().filter(|answer| answer.status == 401).count();
     let limited = answers.iter().filter(|answer| answer.status == 429).count();
     assert_eq!((tried, limited), (10, 20));
+}
+
+#[tokio::test]
+async fn who_is_turned_away_because_too_many_wait_has_not_tried() {
+    let running = Running::start().await;
+    let passwords = Passwords::new().unwrap();
+    let places: Vec<_> = std::iter::from_fn(|| passwords.enter().ok()).collect();
+    let auth = Auth {
+        outbox: Outbox::new(running.service.pool.clone(), SERVICE.name),
+        passwords,
+        keys: config().key_policy(),
+        refresh_lifetime: config().refresh_lifetime(),
+    };
+    let (email, address) = (EMAIL.parse().unwrap(), [127, 0, 0, 1].into());
+    let turned_away = auth.sign_in(&email, PASSWORD.parse().unwrap(), address).await;
+    assert!(matches!(turned_away, Err(AuthError::Busy(_))));
+    assert_eq!(running.count("SELECT count(*) FROM sign_in_attempts").await, 0);
+
+    drop(places);
+    let tried = auth.sign_in(&email, PASSWORD.parse().unwrap(), address).await;
+    assert!(matches!(tried, Err(AuthError::WrongCredentials)));
+    assert_eq!(running.count("SELECT count(*) FROM sign_in_attempts").await, 2);
 }
 
 #[tokio::test]
