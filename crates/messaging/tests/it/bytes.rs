@@ -2,10 +2,13 @@
 //!
 //! One Produce request (version 3) with one record batch (version 2), by hand.
 
+use test_support::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use crate::world::PATIENCE;
 
 pub async fn produce(
     brokers: &str,
@@ -31,15 +34,28 @@ pub async fn produce(
     body.extend(i32::try_from(batch.len()).unwrap().to_be_bytes());
     body.extend(batch);
 
+    eventually(PATIENCE, async || {
+        let answer = ask(brokers, &body).await;
+        // Behind correlation id, topic count, topic, partition count and partition.
+        let at = 4 + 4 + 2 + topic.len() + 4 + 4;
+        match i16::from_be_bytes([answer[at], answer[at + 1]]) {
+            0 => Some(()),
+            // Not the leader of the new topic yet.
+            6 => None,
+            code => panic!("the broker answers with error {code}"),
+        }
+    })
+    .await;
+}
+
+async fn ask(brokers: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(brokers).await.unwrap();
-    stream.write_i32(i32::try_from(body.len()).unwrap()).await.unwrap();
-    stream.write_all(&body).await.unwrap();
+    stream.write_i32(i32::try_from(request.len()).unwrap()).await.unwrap();
+    stream.write_all(request).await.unwrap();
     let length = usize::try_from(stream.read_i32().await.unwrap()).unwrap();
     let mut answer = vec![0; length];
     stream.read_exact(&mut answer).await.unwrap();
-    // Behind correlation id, topic count, topic, partition count and partition.
-    let at = 4 + 4 + 2 + topic.len() + 4 + 4;
-    assert_eq!(answer[at..at + 2], [0, 0], "the broker's error code");
+    answer
 }
 
 fn record_batch(headers: &[(&[u8], &[u8])], payload: &[u8]) -> Vec<u8> {

@@ -25,6 +25,7 @@ async fn a_batch_delivered_again_has_its_effects_once() {
     assert_seen_in_order(&world.seen().await, SKUS, 21);
     assert_eq!(world.count("inbox").await, 21 * SKUS);
     assert_eq!(world.count("outbox").await, 21 * SKUS, "each effect is told of once");
+    assert_eq!(world.count("dead_letters").await, 0, "a repeat was taken for a fault");
     consumer.stop().await;
 }
 
@@ -51,6 +52,7 @@ async fn a_topic_read_again_from_its_beginning_has_its_effects_once() {
     world.outbox_is_empty().await;
     let told = world.env.events(Topic::Expiration, |told| told.len() > batch.len()).await;
     assert_eq!(told.len(), batch.len() + 1);
+    assert_eq!(world.count("dead_letters").await, 0, "a repeat was taken for a fault");
     assert_eq!(world.count("seen").await, batch.len() + 1);
     consumer.stop().await;
     relay.stop().await;
