@@ -1,4 +1,4 @@
-//! What the service hears of: orders that begin, and orders that end.
+//! What the service hears of orders.
 
 use std::sync::Arc;
 
@@ -6,21 +6,14 @@ use contracts::events::EventType;
 use messaging::{Handler, HandlerError, Received, Tx};
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, LONGEST_WAIT};
+use crate::firing::POLL;
 use crate::store;
-use crate::timer::{Change, changes};
+use crate::timer::{Timer, changes};
 
-/// Keeps the timers of open orders.
-#[derive(Debug)]
+/// Sets timers as orders begin, and drops them as orders end.
 pub struct Inbound {
-    nearer: Arc<Notify>,
-}
-
-impl Inbound {
-    /// Wakes `clock` when a timer is due before it would look again.
-    pub fn new(clock: &Clock) -> Self {
-        Self { nearer: clock.waker() }
-    }
+    /// Wakes the task that fires.
+    pub sooner: Arc<Notify>,
 }
 
 impl Handler for Inbound {
@@ -32,13 +25,15 @@ impl Handler for Inbound {
     ];
 
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
-        let changes = changes(events.iter().map(|received| (&received.event, received.trace)));
-        store::write(tx.conn(), &changes).await?;
-        let soon = tx.now() + LONGEST_WAIT;
-        let is_soon =
-            |change: &Change| matches!(change, Change::Set { fires_at, .. } if *fires_at < soon);
-        if changes.values().any(is_soon) {
-            tx.wake_after_commit(&self.nearer);
+        let heard = events.iter().filter_map(|received| Timer::of(&received.event, received.trace));
+        let changes = changes(heard);
+        store::apply(tx.conn(), &changes).await?;
+        // Whatever is due later is found in time without being woken for it.
+        let next_look = tx.now() + POLL;
+        let sooner =
+            |timer: &Timer| matches!(timer, Timer::Set { fires_at, .. } if *fires_at < next_look);
+        if changes.values().any(sooner) {
+            tx.wake_after_commit(&self.sooner);
         }
         Ok(())
     }

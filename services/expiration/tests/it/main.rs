@@ -1,0 +1,9 @@
+//! The expiration service against real Postgres and Kafka.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod firing;
+mod outages;
+mod replicas;
+mod timers;
+mod world;
