@@ -44,6 +44,15 @@ pub struct Config {
         value_parser = clap::value_parser!(u64).range(0..=120_000)
     )]
     pub sandbox_slow_ms: u64,
+    /// What the sandbox signs its webhooks with; without it none are taken
+    #[arg(
+        long,
+        env = "SANDBOX_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_name = "SANDBOX_WEBHOOK_SECRET",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    pub sandbox_webhook_secret: Option<String>,
 }
 
 /// The providers there are.

@@ -1,9 +1,11 @@
 //! Refusals as clients read them.
 
+use axum::http::StatusCode;
 use contracts::ids::OrderId;
 use service_kit::http::Problem;
 
 use crate::payment::Refusal;
+use crate::webhook::{self, WebhookError};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -26,6 +28,43 @@ impl From<Refusal> for Problem {
             ),
         }
     }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Signature => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-signature",
+                "The webhook is not signed with the secret that was agreed on.",
+            )
+            .with_field(webhook::SIGNATURE),
+            WebhookError::Stale => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "stale-signature",
+                "The webhook was not signed within five minutes; sign it again.",
+            )
+            .with_field(webhook::SIGNATURE),
+            WebhookError::Body(reason) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "malformed-json",
+                format!("The body cannot be read: {reason}."),
+            ),
+            WebhookError::Text(field) => {
+                Problem::invalid_field(field, format!("The field {field} {error}."))
+            }
+        }
+    }
+}
+
+/// 404 for webhooks of a provider that is not the one in use, or of one without a secret.
+pub fn no_webhooks() -> Problem {
+    Problem::not_found("No webhooks of this provider are taken here.")
+}
+
+/// 404 for a webhook about a payment that there is not.
+pub fn unknown_payment() -> Problem {
+    Problem::not_found("There is no such payment for this order.")
 }
 
 /// 404 for an order that is another customer's, that does not exist, or that is not known here yet.

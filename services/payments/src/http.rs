@@ -4,8 +4,10 @@ mod dto;
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use chrono::Utc;
 use contracts::events::Role;
 use contracts::ids::{CustomerId, OrderId};
 use messaging::Outbox;
@@ -16,11 +18,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::dto::{PayOrder, PaymentBody};
+use crate::cause::Cause;
 use crate::error;
 use crate::payment::{Bill, Payment, pay};
 use crate::provider::Provider;
-use crate::record;
+use crate::record::{self, Happened};
 use crate::store::{self, Change};
+use crate::webhook::{self, Webhook};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -29,11 +33,17 @@ pub struct Till {
     pub provider: Provider,
     /// Wakes the worker.
     pub due: Arc<Notify>,
+    /// What the provider signs its webhooks with; without it none are taken.
+    pub webhook_secret: Option<Arc<str>>,
 }
 
 /// The routes of this service.
 pub fn routes(till: Till) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(pay_order)).routes(routes!(get_payment)).with_state(till)
+    OpenApiRouter::new()
+        .routes(routes!(pay_order))
+        .routes(routes!(get_payment))
+        .routes(routes!(take_webhook))
+        .with_state(till)
 }
 
 /// Pays an order of the caller's. The provider is asked as soon as the order's stock is set aside; the
@@ -85,6 +95,43 @@ async fn get_payment(
     let may_see = |owner| caller.role == Role::Admin || owner == caller.customer;
     let (payment, bill) = visible(found, order, may_see)?;
     Ok(Json(PaymentBody::new(payment, bill)))
+}
+
+/// Takes an answer that the provider gives by itself, signed with the secret it shares with this
+/// service. To send it again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/payments/webhooks/{provider}",
+    params(
+        ("provider" = String, Path, description = "The provider's name"),
+        ("webhook-signature" = String, Header, description = "`t=<seconds since 1970>,v1=<hex>`: \
+            HMAC-SHA256 of the seconds, a full stop and the body"),
+    ),
+    request_body = Webhook,
+    responses((status = 204)),
+)]
+async fn take_webhook(
+    State(till): State<Till>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let secret = till.webhook_secret.filter(|_| provider == till.provider.name());
+    let secret = secret.ok_or_else(error::no_webhooks)?;
+    let signature = headers.get(webhook::SIGNATURE).and_then(|value| value.to_str().ok());
+    webhook::verify(&secret, signature.unwrap_or_default(), &body, Utc::now())?;
+    let webhook = Webhook::read(&body)?;
+
+    let mut tx = till.outbox.begin().await?;
+    let order = webhook.order_id;
+    let found = store::lock(tx.conn(), &[order]).await?.pop();
+    if found.is_none_or(|payment| payment.id != webhook.payment_id) {
+        return Err(error::unknown_payment());
+    }
+    let happened = vec![Happened { order, cause: Cause::Answered(webhook.answer()?), trace: None }];
+    record::record(&mut tx, happened, &till.due).await.map_err(Problem::internal)?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A payment whose owner is known, and may be shown.

@@ -10,6 +10,7 @@ pub mod provider;
 mod record;
 pub mod sandbox;
 mod store;
+pub mod webhook;
 mod worker;
 
 use std::net::SocketAddr;
@@ -59,5 +60,6 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
         worker.run(shutdown).await;
         Ok(())
     });
-    kit.serve_http(http::routes(Till { outbox, provider, due })).await
+    let webhook_secret = config.sandbox_webhook_secret.map(Into::into);
+    kit.serve_http(http::routes(Till { outbox, provider, due, webhook_secret })).await
 }

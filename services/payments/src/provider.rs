@@ -72,6 +72,13 @@ pub enum ProviderError {
 }
 
 impl Provider {
+    /// Its name, in the path of its webhooks.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sandbox(_) => "sandbox",
+        }
+    }
+
     /// Whether it can be asked to authorise with this method. One that it knows may still be declined.
     pub fn knows(&self, method: &str) -> bool {
         match self {

@@ -12,7 +12,7 @@ use crate::shop::*;
 #[test]
 fn a_call_whose_process_ended_before_its_answer_is_made_again_by_another() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let config = payments::Config { sandbox_slow_ms: 2000, provider_timeout_ms: 3000, ..config() };
+    let config = payments::Config { sandbox_slow_ms: 4000, provider_timeout_ms: 4500, ..config() };
     let first = runtime();
     let (order, env) = first.block_on(async {
         let env = environment().await;
@@ -30,7 +30,7 @@ fn a_call_whose_process_ended_before_its_answer_is_made_again_by_another() {
         let service = replica(&env, config).await;
         let shop = Shop::of(env, service);
         shop.reaches(order, "AUTHORIZED").await;
-        assert!(killed.elapsed() > Duration::from_secs(2), "the lease was not waited for");
+        assert!(killed.elapsed() > Duration::from_secs(1), "the lease was not waited for");
         assert_eq!(shop.attempts(order).await, 2);
         assert_eq!(shop.names_told(order).await, ["PaymentAuthorized"]);
         shop.service.stop().await.unwrap();
@@ -59,7 +59,7 @@ async fn answers_that_cannot_be_recorded_while_postgres_is_away_are_kept() {
     env.create_topics_of(&topics, 1).await;
     // Long enough for the lease to last until the answer is recorded.
     let config =
-        payments::Config { sandbox_slow_ms: 1000, provider_timeout_ms: 100_000, ..config() };
+        payments::Config { sandbox_slow_ms: 2500, provider_timeout_ms: 100_000, ..config() };
     let service = replica(&env, config).await;
     let shop = Shop::of(env, service);
     let orders = [shop.placed(Some("pm_card_slow")).await, shop.placed(Some("pm_card_slow")).await];
@@ -68,7 +68,7 @@ async fn answers_that_cannot_be_recorded_while_postgres_is_away_are_kept() {
     }
     postgres.stop_immediate().await;
     // The answers come while it is away.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     postgres.start_again().await;
     for order in orders {
         eventually(PATIENCE, async || {

@@ -8,3 +8,4 @@ mod pay;
 mod provider;
 mod shop;
 mod steps;
+mod webhooks;

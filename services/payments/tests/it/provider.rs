@@ -8,7 +8,7 @@ use crate::shop::*;
 
 #[tokio::test]
 async fn an_order_that_is_cancelled_while_the_provider_is_asked_is_voided() {
-    let shop = Shop::open_with(payments::Config { sandbox_slow_ms: 1500, ..config() }).await;
+    let shop = Shop::open_with(payments::Config { sandbox_slow_ms: 4000, ..config() }).await;
     let order = shop.placed(Some("pm_card_slow")).await;
     shop.asked_for(order).await;
     shop.hears(&[Delivery::new(cancelled(order))]).await;
@@ -100,7 +100,7 @@ async fn what_timed_out_is_asked_again_under_the_same_key_and_done_once() {
 
 #[tokio::test]
 async fn an_order_that_ends_while_nothing_is_heard_of_its_authorisation_is_voided() {
-    let config = payments::Config { provider_timeout_ms: 1000, ..config() };
+    let config = payments::Config { provider_timeout_ms: 4000, ..config() };
     let shop = Shop::open_with(config).await;
     let order = shop.placed(Some("pm_card_timeout")).await;
     shop.asked_for(order).await;

@@ -27,6 +27,7 @@ pub fn config() -> Config {
         provider_concurrency: 64.try_into().unwrap(),
         provider_timeout_ms: 5000,
         sandbox_slow_ms: 300,
+        sandbox_webhook_secret: None,
     }
 }
 
