@@ -76,7 +76,7 @@ impl Relay {
     }
 
     /// Publishes whenever this replica is the leader, until `shutdown`; a batch on its way then is
-    /// given [`LAST_BATCH`] to arrive. Failures of either store are waited out.
+    /// given three seconds to arrive. Failures of either store are waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
         let service = self.outbox.service();
         let mut backoff = Backoff::default();
