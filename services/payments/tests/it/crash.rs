@@ -108,3 +108,27 @@ async fn replicas_share_the_calls_and_make_none_twice() {
     second.stop().await.unwrap();
     shop.service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_answer_that_can_never_be_recorded_holds_up_no_other() {
+    let shop = Shop::open_with(payments::Config { sandbox_slow_ms: 1500, ..config() }).await;
+    let orders = [new_order(), new_order(), new_order()];
+    let constraint = format!(
+        "ALTER TABLE payments ADD CHECK (order_id <> '{}' OR state <> 'AUTHORIZED')",
+        orders[1].as_uuid()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(constraint)).execute(&shop.pool).await.unwrap();
+    let mut events = Vec::new();
+    for order in orders {
+        events.push(Delivery::new(created(order, shop.customer.customer, Some("pm_card_slow"))));
+        events.push(Delivery::new(reserved(order)));
+    }
+    // Asked for together, so answered and recorded together.
+    shop.hears(&events).await;
+    for order in [orders[0], orders[2]] {
+        shop.reaches(order, "AUTHORIZED").await;
+        assert_eq!(shop.attempts(order).await, 1);
+    }
+    assert_eq!(shop.state(orders[1]).await.unwrap(), "AUTHORIZING");
+    shop.service.stop().await.unwrap();
+}

@@ -1,6 +1,6 @@
 //! Events in other orders than one would think, and after the end.
 
-use test_support::Delivery;
+use test_support::{Delivery, eventually};
 
 use crate::shop::*;
 
@@ -103,5 +103,45 @@ async fn everything_read_again_with_an_empty_inbox_changes_nothing_and_tells_not
     for (order, told) in orders {
         assert_eq!(shop.told(order).await, told);
     }
+    shop.service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn when_two_replicas_hear_of_an_order_first_neither_loses_what_it_heard() {
+    let shop = Shop::open().await;
+    let order = new_order();
+    // What a replica is about to commit that has heard of the stock.
+    let mut other = shop.pool.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO payments (order_id, payment_id, reserved, state, attempt, traceparent, version,
+                               created_at, updated_at)
+         VALUES ($1, $1, true, 'AWAITING', 0,
+                 '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01', 1, now(), now())",
+    )
+    .bind(order.as_uuid())
+    .execute(&mut *other)
+    .await
+    .unwrap();
+    let created = Delivery::new(created(order, shop.customer.customer, Some("pm_card_ok")));
+    let hearing = shop.hears(std::slice::from_ref(&created));
+    let committing = async {
+        eventually(PATIENCE, async || {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event = 'transactionid'",
+            )
+            .fetch_one(&shop.pool)
+            .await
+            .unwrap();
+            (waiting > 0).then_some(())
+        })
+        .await;
+        other.commit().await.unwrap();
+    };
+    tokio::join!(hearing, committing);
+    shop.reaches(order, "AUTHORIZED").await;
+    let payment: uuid::Uuid =
+        sqlx::query_scalar("SELECT payment_id FROM payments").fetch_one(&shop.pool).await.unwrap();
+    assert_eq!(payment, order.as_uuid(), "the first payment stays");
     shop.service.stop().await.unwrap();
 }
