@@ -164,7 +164,7 @@ async fn a_key_in_flight_at_another_replica_is_409_and_then_answered() {
         .await
         .unwrap();
     let meanwhile = async {
-        until_blocked(&orders).await;
+        until_blocked(&orders, 1).await;
         let response = send_to(&orders, &replica.url, &caller, "k", BODY).await;
         assert_eq!(response.headers()["retry-after"], "1");
         let (field, kind) = problem(response, 409).await;

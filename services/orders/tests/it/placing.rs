@@ -167,7 +167,7 @@ async fn requests_that_wait_share_a_transaction_and_fail_alone() {
         _ => send(one("CAP", u32::try_from(n).unwrap())),
     }));
     let release = async {
-        until_blocked(&orders).await;
+        until_blocked(&orders, 1).await;
         // The rest are sent meanwhile; a test has one thread, so whoever gets an answer in between has
         // given the others their turn.
         for _ in 0..50 {

@@ -177,8 +177,8 @@ fn end() -> Delivery {
     })
 }
 
-/// Waits until a transaction of the service waits for a lock.
-pub async fn until_blocked(orders: &Orders) {
+/// Waits until so many transactions of the service wait for a lock.
+pub async fn until_blocked(orders: &Orders, transactions: usize) {
     let mut observer = orders.env.superuser().await;
     eventually(PATIENCE, async || {
         let blocked: i64 = sqlx::query_scalar(
@@ -188,7 +188,7 @@ pub async fn until_blocked(orders: &Orders) {
         .fetch_one(&mut observer)
         .await
         .unwrap();
-        (blocked > 0).then_some(())
+        (usize::try_from(blocked).unwrap() >= transactions).then_some(())
     })
     .await;
 }

@@ -47,13 +47,17 @@ impl Stream {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 return Some(fields.map(owned).collect());
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("an event");
-            self.unread.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+            let chunk = self.response.chunk().await.unwrap()?;
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
     /// The next change; `None` at the end of the stream.
     async fn change(&mut self) -> Option<Value> {
+        timeout(PATIENCE, self.wait_for_change()).await.expect("a change, or the end")
+    }
+
+    async fn wait_for_change(&mut self) -> Option<Value> {
         loop {
             let mut data = None;
             for (name, value) in self.frame().await? {
@@ -75,7 +79,8 @@ impl Stream {
     async fn past(&mut self) -> Vec<Value> {
         let (before, mut past) = (self.last_id.clone(), Vec::new());
         while self.last_id == before {
-            for (name, value) in self.frame().await.expect("the past, and its end") {
+            let frame = timeout(PATIENCE, self.frame()).await.expect("the past, and its end");
+            for (name, value) in frame.expect("the past, and its end") {
                 match name.as_str() {
                     "id" => self.last_id = Some(value),
                     "data" => past.push(serde_json::from_str(&value).unwrap()),
