@@ -34,6 +34,7 @@ pub fn routes(outbox: Outbox) -> OpenApiRouter {
 #[utoipa::path(
     get,
     path = "/api/products",
+    params(ListQuery),
     responses((status = 200, body = Page)),
 )]
 async fn list_products(

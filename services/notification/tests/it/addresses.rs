@@ -52,11 +52,7 @@ async fn an_end_that_does_not_name_the_customer_waits_for_the_beginning() {
     let all = ["COMPLETED", "EXPIRED", "RECEIVED", "RECEIVED"].map(|kind| format!("ORDER_{kind}"));
     office.until(&asha, &all.each_ref().map(|kind| (kind.as_str(), "SENT"))).await;
     assert_eq!(office.files().len(), 4);
-    let dead: i64 = sqlx::query_scalar("SELECT count(*) FROM dead_letters")
-        .fetch_one(office.pool())
-        .await
-        .unwrap();
-    assert_eq!(dead, 0);
+    assert_eq!(office.dead_letters().await, 0);
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ async fn an_order_and_kind_is_told_once_however_often_it_is_heard() {
     office.until(&asha, &more).await;
 
     assert_eq!(office.attempts().await, 3);
+    assert_eq!(office.dead_letters().await, 0);
     assert_eq!(office.notifications(&asha).await[1..], shown);
     let now = office.files();
     assert_eq!(now.len(), 3);

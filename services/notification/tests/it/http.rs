@@ -124,6 +124,17 @@ async fn a_bad_parameter_is_named() {
 }
 
 #[tokio::test]
+async fn the_route_is_described() {
+    let office = Office::with_folder().await;
+    let url = format!("{}/openapi.json", office.service.url);
+    let document: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let operation = &document["paths"]["/api/notifications"]["get"];
+    let named = operation["parameters"].as_array().unwrap().iter();
+    let named: Vec<_> = named.map(|parameter| (&parameter["name"], &parameter["in"])).collect();
+    assert_eq!(named, [(&"limit".into(), &"query".into()), (&"cursor".into(), &"query".into())]);
+}
+
+#[tokio::test]
 async fn the_keys_that_auth_publishes_are_kept() {
     let office = Office::with_folder().await;
     sqlx::query("DELETE FROM signing_keys").execute(office.pool()).await.unwrap();

@@ -13,7 +13,7 @@ use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
 use test_support::{TestEnv, eventually};
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Office {
     pub env: TestEnv,
@@ -95,6 +95,14 @@ impl Office {
     /// How often notifications were handed over, in all.
     pub async fn attempts(&self) -> i64 {
         sqlx::query_scalar("SELECT coalesce(sum(attempts), 0) FROM notifications")
+            .fetch_one(self.pool())
+            .await
+            .unwrap()
+    }
+
+    /// How many events were put aside as impossible to process.
+    pub async fn dead_letters(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM dead_letters")
             .fetch_one(self.pool())
             .await
             .unwrap()

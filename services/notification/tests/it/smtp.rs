@@ -118,6 +118,36 @@ async fn two_replicas_share_the_work_and_send_each_mail_once() {
 }
 
 #[tokio::test]
+async fn what_another_replica_is_claiming_holds_up_nothing_else() {
+    let server = MailServer::start().await;
+    let office = Office::with_server(server.url()).await;
+    let asha = TestCaller::customer().unwrap();
+    let [order, claimed] = [new_order(), new_order()];
+    let events = [created(order, asha.customer), created(claimed, asha.customer)];
+    office.env.deliver(&events.map(Delivery::new)).await;
+    office.until(&asha, &[("ORDER_RECEIVED", "QUEUED"); 2]).await;
+    // Locked by this test, at a moment when the service has not claimed it.
+    let claim = eventually(PATIENCE, async || {
+        let mut claim = office.pool().begin().await.unwrap();
+        let leased: bool = sqlx::query_scalar(
+            "SELECT next_attempt_at > now() + interval '30 seconds' FROM notifications
+             WHERE order_id = $1 FOR UPDATE",
+        )
+        .bind(claimed.as_uuid())
+        .fetch_one(&mut *claim)
+        .await
+        .unwrap();
+        (!leased).then_some(claim)
+    })
+    .await;
+    office.env.publish(registered(asha.customer, "asha@example.org")).await;
+    office.until(&asha, &[("ORDER_RECEIVED", "QUEUED"), RECEIVED[0]]).await;
+    assert_eq!(server.mails()[0].header("Subject"), format!("Your order {order}: received"));
+    claim.rollback().await.unwrap();
+    office.until(&asha, &[RECEIVED[0]; 2]).await;
+}
+
+#[tokio::test]
 async fn what_was_not_sent_before_a_restart_is_sent_after_it() {
     let server = MailServer::start().await;
     server.answer("RCPT", Some("450 later"));

@@ -17,6 +17,7 @@ const MAX_QUERY: usize = 100;
 
 /// Which products to list.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Words; a product has for each a word that begins with it, in its SKU, name, category or
     /// description

@@ -116,6 +116,22 @@ async fn search_finds_words_by_their_beginning_anywhere() {
 }
 
 #[tokio::test]
+async fn the_routes_are_described() {
+    let shop = Shop::open().await;
+    let url = format!("{}/openapi.json", shop.service.url);
+    let document: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let parameters = document["paths"]["/api/products"]["get"]["parameters"].as_array().unwrap();
+    let named: Vec<_> =
+        parameters.iter().map(|parameter| (&parameter["name"], &parameter["in"])).collect();
+    let expected = ["q", "category", "limit", "cursor"].map(|name| (json!(name), json!("query")));
+    assert_eq!(named, expected.each_ref().map(|(name, place)| (name, place)));
+    let product = &document["paths"]["/api/products/{sku}"];
+    for method in ["get", "patch", "delete"] {
+        assert_eq!(product[method]["parameters"][0]["in"], "path", "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_search_of_a_large_catalogue_reads_an_index() {
     let shop = Shop::open().await;
     sqlx::raw_sql(

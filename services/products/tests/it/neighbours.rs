@@ -12,7 +12,7 @@ use test_support::{Delivery, eventually};
 
 use crate::shop::{Shop, draft, ok};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn stock(sku: &str, available: u32, version: u64) -> StockChanged {
     StockChanged {
