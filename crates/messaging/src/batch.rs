@@ -230,3 +230,29 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_at_fault_for_what_repeats_and_never_for_what_passes() {
+        let cause = || std::io::Error::other("cause").into();
+        let after = |conflicts| Attempts { count: 1, first_failed_at: None, conflicts };
+        for conflicts in 0..10 {
+            let attempts = after(conflicts);
+            assert!(attempts.hold_at_fault(&Failed::Panic(String::new())));
+            assert!(attempts.hold_at_fault(&Failed::Handler(HandlerError::Permanent(cause()))));
+            assert!(!attempts.hold_at_fault(&Failed::Handler(HandlerError::Transient(cause()))));
+            let conflict = Failed::Handler(HandlerError::Conflict(cause()));
+            assert_eq!(attempts.hold_at_fault(&conflict), conflicts > MAX_CONFLICTS);
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_panic_is_told() {
+        assert_eq!(panic_message(&"static"), "static");
+        assert_eq!(panic_message(&"owned".to_owned()), "owned");
+        assert_eq!(panic_message(&7), "no message");
+    }
+}

@@ -128,3 +128,38 @@ pub(crate) async fn keep(
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn failure(errors: Vec<String>) -> Failure {
+        Failure {
+            errors,
+            attempts: 1,
+            first_failed_at: DateTime::UNIX_EPOCH,
+            event_id: None,
+            event_type: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_errors_say_they_can_be_stored(
+            errors in prop::collection::vec("(\\PC|\\x00){0,1500}", 0..20),
+        ) {
+            let stored = failure(errors.clone()).storable().errors;
+            prop_assert_eq!(stored.len(), errors.len().min(MAX_ERRORS));
+            for (stored, error) in stored.iter().zip(&errors) {
+                prop_assert!(!stored.contains('\0'));
+                prop_assert!(stored.len() <= 3 * MAX_ERROR);
+                if error.len() <= MAX_ERROR {
+                    prop_assert_eq!(stored, &error.replace('\0', "\u{fffd}"));
+                }
+            }
+        }
+    }
+}

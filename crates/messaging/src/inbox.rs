@@ -51,14 +51,22 @@ fn uuid_floor(time: DateTime<Utc>) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn the_floor_is_below_every_id_of_its_millisecond_and_above_the_one_before() {
-        let id = Uuid::now_v7();
-        let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
-        let time = DateTime::from_timestamp(i64::try_from(seconds).unwrap(), nanos).unwrap();
-        assert!(uuid_floor(time) <= id);
-        assert!(uuid_floor(time + chrono::Duration::milliseconds(1)) > id);
+    proptest! {
+        /// Pruning takes what is older than the horizon, to the millisecond, and nothing else.
+        #[test]
+        fn the_floor_divides_ids_by_their_time(
+            millis in 1_600_000_000_000u64..4_000_000_000_000,
+            apart in 0u64..10_000,
+            random: [u8; 10],
+        ) {
+            let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+            let time = |millis: u64| DateTime::from_timestamp_millis(millis.cast_signed()).unwrap();
+            prop_assert!(uuid_floor(time(millis - apart)) <= id);
+            prop_assert!(uuid_floor(time(millis + apart + 1)) > id);
+        }
     }
 }
