@@ -1,22 +1,21 @@
 //! Orders and their history in Postgres.
 
+mod rows;
 mod watch;
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use contracts::events::OrderStatus;
-use contracts::ids::{CustomerId, OrderId, Sku};
-use contracts::money::Money;
-use contracts::trace::TraceContext;
-use serde::{Deserialize, Serialize};
+use contracts::ids::{CustomerId, OrderId};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::order::{Cause, Order, State};
 use crate::placement::PlacedOrder;
-use crate::quote::PricedLine;
+
+use rows::{HistoryRow, OrderRow, PlacedRow, items};
 
 pub use watch::{Watch, changes_since, now, open_orders};
 
@@ -30,46 +29,6 @@ macro_rules! placed_columns {
         "id, customer_id, step, reason, version, total_minor, currency, updated_at, items,
          payment_method, traceparent, created_at, expires_at"
     };
-}
-
-/// A line as the column `items` holds it; the currency is the order's.
-#[derive(Serialize, Deserialize)]
-struct Item {
-    sku: Sku,
-    qty: u32,
-    price: i64,
-}
-
-#[derive(FromRow)]
-struct OrderRow {
-    id: Uuid,
-    customer_id: Uuid,
-    step: String,
-    reason: Option<String>,
-    version: i32,
-    total_minor: i64,
-    currency: String,
-    updated_at: DateTime<Utc>,
-}
-
-#[derive(FromRow)]
-struct HistoryRow {
-    version: i32,
-    step: String,
-    reason: Option<String>,
-    cause: String,
-    recorded_at: DateTime<Utc>,
-}
-
-#[derive(FromRow)]
-struct PlacedRow {
-    #[sqlx(flatten)]
-    order: OrderRow,
-    items: Json<Vec<Item>>,
-    payment_method: Option<String>,
-    traceparent: String,
-    created_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
 }
 
 /// One change of an order.
@@ -247,61 +206,5 @@ pub async fn history(executor: impl PgExecutor<'_>, id: OrderId) -> sqlx::Result
     .bind(id.as_uuid())
     .fetch_all(executor)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let state = state(&row.step, row.reason.as_deref())?;
-            let version = row.version.cast_unsigned();
-            Ok(Entry { version, state, cause: row.cause, at: row.recorded_at })
-        })
-        .collect()
-}
-
-impl OrderRow {
-    fn order(self) -> sqlx::Result<Order> {
-        let currency = self.currency.parse().map_err(unreadable)?;
-        Ok(Order {
-            id: OrderId::from_uuid(self.id),
-            customer: CustomerId::from_uuid(self.customer_id),
-            total: Money { minor: self.total_minor, currency },
-            state: state(&self.step, self.reason.as_deref())?,
-            version: self.version.cast_unsigned(),
-            updated_at: self.updated_at,
-        })
-    }
-}
-
-impl PlacedRow {
-    fn placed(self) -> sqlx::Result<PlacedOrder> {
-        let order = self.order.order()?;
-        let currency = order.total.currency;
-        let line = |Item { sku, qty, price }| {
-            let each = Money { minor: price, currency };
-            PricedLine { sku, qty, each }
-        };
-        Ok(PlacedOrder {
-            order,
-            lines: self.items.0.into_iter().map(line).collect(),
-            payment_method: self.payment_method,
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-            trace: TraceContext::parse(&self.traceparent).map_err(unreadable)?,
-        })
-    }
-}
-
-fn items(lines: &[PricedLine]) -> Vec<Item> {
-    let item =
-        |line: &PricedLine| Item { sku: line.sku.clone(), qty: line.qty, price: line.each.minor };
-    lines.iter().map(item).collect()
-}
-
-/// The state that a row tells in two columns.
-fn state(step: &str, reason: Option<&str>) -> sqlx::Result<State> {
-    let step = step.parse().map_err(unreadable)?;
-    State::from_parts(step, reason)
-        .ok_or_else(|| unreadable(format!("the step {step} with the reason {reason:?}")))
-}
-
-fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
-    sqlx::Error::Decode(error.into())
+    rows.into_iter().map(HistoryRow::entry).collect()
 }

@@ -9,6 +9,7 @@ use contracts::ids::{CustomerId, OrderId};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
+use super::rows::state;
 use crate::hub::Update;
 
 /// A page of a customer's orders, in the order of their ids.
@@ -67,13 +68,16 @@ pub async fn changes_since(
     since: DateTime<Utc>,
 ) -> sqlx::Result<Told> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT order_id, step, reason, history.version, recorded_at AS at
-         FROM (SELECT id, version FROM orders
+        "SELECT changed.id AS order_id, step, reason, version, at
+         FROM (SELECT id, version AS current FROM orders
                WHERE customer_id = $1 AND id > $2 AND (updated_at >= $4 OR status = 'PENDING')
                ORDER BY id LIMIT $3) AS changed
-         JOIN order_history AS history
-           ON order_id = id AND (recorded_at >= $4 OR history.version = changed.version)
-         ORDER BY order_id, history.version",
+         CROSS JOIN LATERAL (
+             SELECT step, reason, version, recorded_at AS at FROM order_history
+             WHERE order_id = changed.id AND (recorded_at >= $4 OR version = current)
+             -- Keeps the planner from reading the history of everybody into a hash.
+             OFFSET 0) AS entry
+         ORDER BY order_id, version",
     )
     .bind(watch.customer.as_uuid())
     .bind(watch.after)
@@ -93,7 +97,7 @@ fn told(rows: Vec<Row>) -> sqlx::Result<Told> {
         }
         updates.push(Update {
             order: OrderId::from_uuid(row.order_id),
-            state: super::state(&row.step, row.reason.as_deref())?,
+            state: state(&row.step, row.reason.as_deref())?,
             version: row.version.cast_unsigned(),
             at: row.at,
         });

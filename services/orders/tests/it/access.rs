@@ -6,6 +6,7 @@ use contracts::ids::OrderId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use service_kit::testing::{TestCaller, TestSigner};
+use test_support::Delivery;
 use uuid::Uuid;
 
 use crate::running::{Orders, answer, problem};
@@ -67,6 +68,44 @@ async fn an_order_is_its_customers_and_admins_may_only_read_it() {
     }
     let unharmed: Value = answer(orders.get(&owner, &paths[0]).await, StatusCode::OK).await;
     assert_eq!(unharmed, order);
+    orders.service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_auth_publishes_is_kept() {
+    let orders = Orders::start().await;
+    let pool = &orders.service.pool;
+    // As before auth has published any.
+    sqlx::query("DELETE FROM signing_keys").execute(pool).await.unwrap();
+    let published = TestSigner::new().published();
+    orders.deliver(&[Delivery::new(published.clone())]).await;
+    let kept: Vec<(String, String)> = sqlx::query_as("SELECT key_id, public_key FROM signing_keys")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, [(published.key_id, published.public_key.as_str().to_owned())]);
+    orders.service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_route_is_documented() {
+    let orders = Orders::start().await;
+    let document = orders.request(Method::GET, "/openapi.json").send().await.unwrap();
+    let document = answer(document, StatusCode::OK).await;
+    let mut documented: Vec<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |m| (m, path)))
+        .map(|(method, path)| (method.to_uppercase(), path.clone()))
+        .collect();
+    documented.sort();
+    let mut routes = ROUTES.map(|(method, path)| (method.to_string(), path.to_owned()));
+    routes.sort();
+    assert_eq!(documented, routes);
+    for schema in ["Order", "OrderPage", "OrderHistory", "OrderChange", "PlaceOrder", "Problem"] {
+        assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
+    }
     orders.service.stop().await.unwrap();
 }
 
