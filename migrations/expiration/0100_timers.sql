@@ -1,12 +1,14 @@
--- One row an order that was heard of. A timer that fired or was dropped stays as a marker, so that no
--- late or repeated OrderCreated sets it again; markers are deleted when the order is old.
+-- One row per order that was heard of. A timer is set while fires_at is there; once the order has ended or
+-- the timer has fired, the row stays as the memory of it, so that a repeated or late OrderCreated sets no
+-- second one.
 CREATE TABLE timers (
     order_id    uuid PRIMARY KEY,
-    -- When to fire; null once there is nothing to wait for any more.
     fires_at    timestamptz,
-    -- Of the OrderCreated that set the timer, for the event it fires.
+    -- The trace of the order, where it was heard of before its end.
     traceparent text,
-    CHECK ((fires_at IS NULL) = (traceparent IS NULL))
+    closed_at   timestamptz,
+    CHECK ((fires_at IS NULL) <> (closed_at IS NULL)),
+    CHECK (fires_at IS NULL OR traceparent IS NOT NULL)
 );
 
-CREATE INDEX timers_due ON timers (fires_at, order_id) WHERE fires_at IS NOT NULL;
+CREATE INDEX timers_set ON timers (fires_at, order_id) WHERE fires_at IS NOT NULL;

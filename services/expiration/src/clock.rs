@@ -13,6 +13,9 @@ use crate::store;
 /// How long the clock waits at most before it looks for timers that other replicas have set.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// How long it waits at least for a timer that is due and that another replica is firing.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
 /// Timers fired in one transaction at most.
 const BATCH: i64 = 500;
 
@@ -75,7 +78,7 @@ impl Clock {
         }
         drop(tx);
         let next = store::until_next(self.outbox.pool()).await?;
-        Ok(next.map_or(LONGEST_WAIT, |next| next.min(LONGEST_WAIT)))
+        Ok(next.map_or(LONGEST_WAIT, |next| next.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
     }
 }
 

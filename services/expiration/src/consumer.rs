@@ -1,4 +1,4 @@
-//! What the service hears of orders.
+//! What the service hears of: orders that begin, and orders that end.
 
 use std::sync::Arc;
 
@@ -6,14 +6,21 @@ use contracts::events::EventType;
 use messaging::{Handler, HandlerError, Received, Tx};
 use tokio::sync::Notify;
 
-use crate::firing::POLL;
+use crate::clock::{Clock, LONGEST_WAIT};
 use crate::store;
-use crate::timer::{Timer, changes};
+use crate::timer::{Change, changes};
 
-/// Sets timers as orders begin, and drops them as orders end.
+/// Keeps the timers of open orders.
+#[derive(Debug)]
 pub struct Inbound {
-    /// Wakes the task that fires.
-    pub sooner: Arc<Notify>,
+    nearer: Arc<Notify>,
+}
+
+impl Inbound {
+    /// Wakes `clock` when a timer is due before it would look again.
+    pub fn new(clock: &Clock) -> Self {
+        Self { nearer: clock.waker() }
+    }
 }
 
 impl Handler for Inbound {
@@ -25,15 +32,13 @@ impl Handler for Inbound {
     ];
 
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
-        let heard = events.iter().filter_map(|received| Timer::of(&received.event, received.trace));
-        let changes = changes(heard);
-        store::apply(tx.conn(), &changes).await?;
-        // Whatever is due later is found in time without being woken for it.
-        let next_look = tx.now() + POLL;
-        let sooner =
-            |timer: &Timer| matches!(timer, Timer::Set { fires_at, .. } if *fires_at < next_look);
-        if changes.values().any(sooner) {
-            tx.wake_after_commit(&self.sooner);
+        let changes = changes(events.iter().map(|received| (&received.event, received.trace)));
+        store::write(tx.conn(), &changes).await?;
+        let soon = tx.now() + LONGEST_WAIT;
+        let is_soon =
+            |change: &Change| matches!(change, Change::Set { fires_at, .. } if *fires_at < soon);
+        if changes.values().any(is_soon) {
+            tx.wake_after_commit(&self.nearer);
         }
         Ok(())
     }

@@ -1,22 +1,26 @@
-//! Boutique expiration service: durable timers that end orders nobody paid for.
+//! Boutique expiration service: durable timers of open orders.
+//!
+//! * `timer`: what a batch of events does to timers. Pure.
+//! * `consumer`: hears of orders and their ends.
+//! * `clock`: fires what is due; replicas share the work.
+//! * `pruning`: forgets old ones.
+//! * `store`: SQL.
 
+mod clock;
 mod consumer;
-mod firing;
 mod pruning;
 mod store;
 pub mod timer;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use messaging::{Consumer, KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
-use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::clock::Clock;
 use crate::consumer::Inbound;
-use crate::firing::Firing;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/expiration");
 
@@ -24,7 +28,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/expiration");
 pub const SERVICE: Service =
     Service { name: "expiration", port: 3006, migrations: &[&messaging::MIGRATIONS, &MIGRATIONS] };
 
-/// Nothing is configured beyond what all services share: orders say themselves when they expire.
+/// Nothing is configured beyond what all services share: an order names its own time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {}
 
@@ -38,11 +42,14 @@ pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr>
     let relay = Relay::new(kafka.clone(), outbox.clone());
     let shutdown = kit.shutdown.clone();
     kit.spawn("relay", async { Ok(relay.run(shutdown).await?) });
-    let sooner = Arc::new(Notify::new());
-    let consumer = Consumer::new(kafka, outbox.clone(), Inbound { sooner: Arc::clone(&sooner) });
+
+    let clock = Clock::new(outbox.clone());
+    let consumer = Consumer::new(kafka, outbox, Inbound::new(&clock));
     let shutdown = kit.shutdown.clone();
     kit.spawn("consumer", async { Ok(consumer.run(shutdown).await?) });
-    kit.spawn("firing", Firing { outbox, sooner }.run(kit.shutdown.clone()));
+    let shutdown = kit.shutdown.clone();
+    kit.spawn("clock", async { clock.run(shutdown).await });
+
     kit.spawn("pruning", pruning::run(kit.pool.clone(), kit.shutdown.clone()));
     kit.serve_http(OpenApiRouter::new()).await
 }

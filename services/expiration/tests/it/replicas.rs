@@ -47,7 +47,7 @@ async fn what_another_replica_has_in_hand_is_left_to_it_and_holds_up_nobody() {
     let mut firing = world.pool.begin().await.unwrap();
     let mut failing = world.pool.begin().await.unwrap();
     for (replica, id) in [(&mut firing, in_hand), (&mut failing, given_back)] {
-        sqlx::query("UPDATE timers SET fires_at = NULL, traceparent = NULL WHERE order_id = $1")
+        sqlx::query("UPDATE timers SET fires_at = NULL, closed_at = now() WHERE order_id = $1")
             .bind(id.as_uuid())
             .execute(&mut **replica)
             .await

@@ -56,7 +56,7 @@ async fn an_end_and_its_order_at_two_replicas_at_once_leave_no_timer() {
     // The other replica has heard of the order and not committed yet.
     let id = order();
     let mut other = world.pool.begin().await.unwrap();
-    sqlx::query("INSERT INTO timers VALUES ($1, $2, '00-1-1-01')")
+    sqlx::query("INSERT INTO timers (order_id, fires_at, traceparent) VALUES ($1, $2, '')")
         .bind(id.as_uuid())
         .bind(later())
         .execute(&mut *other)
