@@ -169,7 +169,8 @@ impl Warehouse {
 
     /// All that was told about these products so far. Needs topics of one partition.
     pub async fn told_of_stock(&self, skus: &[&str]) -> Vec<(String, u32, u32, u64)> {
-        let last = Uuid::now_v7().to_string();
+        // Of the products of a batch it is told in the order of their SKUs.
+        let last = format!("zz-{}", Uuid::now_v7());
         self.env.publish(product(&last)).await;
         let is_last = |event: &Event| event.key() == last;
         let told = self.env.events(Topic::Stock, |events| events.iter().any(is_last)).await;
