@@ -33,7 +33,7 @@ async fn an_idle_service_reacts_at_once() {
     took.sort_unstable();
     let (median, p95) = (took[took.len() / 2], took[took.len() * 95 / 100]);
     println!("commit to commit: median {median:.1?}, 95 % {p95:.1?}");
-    assert!(median < Duration::from_millis(50), "median {median:?}");
+    assert!(median < Duration::from_millis(80), "median {median:?}");
     consumer.stop().await;
     relay.stop().await;
 }
