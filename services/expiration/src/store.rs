@@ -70,15 +70,15 @@ pub async fn take_due(
         .collect()
 }
 
-/// How long until the next timer is due; `None` where none is set.
+/// How long until the next timer is due, nothing if it is overdue; `None` where none is set.
 pub async fn until_next(pool: &PgPool) -> sqlx::Result<Option<Duration>> {
     let seconds: Option<f64> = sqlx::query_scalar(
-        "SELECT greatest(0, extract(epoch FROM min(fires_at) - clock_timestamp()))::float8
-         FROM timers WHERE fires_at IS NOT NULL",
+        "SELECT extract(epoch FROM fires_at - clock_timestamp())::float8
+         FROM timers WHERE fires_at IS NOT NULL ORDER BY fires_at LIMIT 1",
     )
-    .fetch_one(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
 /// Forgets closed timers of orders older than [`MEMORY`], and returns how many. The ids of orders are

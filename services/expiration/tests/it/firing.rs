@@ -75,3 +75,26 @@ async fn what_was_due_while_the_service_was_down_fires_at_its_start() {
     assert!(told.keys().eq(expected.iter()));
     service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_service_without_timers_hardly_asks_the_database() {
+    let world = World::new().await;
+    let service = world.start().await;
+    world.told().await;
+    // Connections report what they did once a second.
+    let transactions = async || -> i64 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        sqlx::query_scalar(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database
+             WHERE datname = current_database()",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap()
+    };
+    let before = transactions().await;
+    let per_second = (transactions().await - before) / 2;
+    // The relay looks ten times a second, the timers are looked at once.
+    assert!(per_second < 40, "{per_second} transactions a second");
+    service.stop().await.unwrap();
+}
