@@ -8,7 +8,7 @@ use test_support::stack::{Folders, ServerProcess, checkout};
 use test_support::{DATABASE_URL, KAFKA_BROKERS};
 use tokio::process::Command;
 
-use crate::binaries::cargo;
+use crate::binaries::{BUILT, cargo};
 use crate::say;
 use crate::servers::Servers;
 use crate::signals::interrupted;
@@ -82,7 +82,7 @@ fn tests(servers: &Servers, arguments: &[String]) -> Command {
         .iter()
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
     {
-        tests.arg("--workspace");
+        tests.arg("--workspace").env(BUILT, "1");
     }
     tests.args(arguments);
     tests.env(DATABASE_URL, &servers.database_url).env(KAFKA_BROKERS, &servers.brokers);
