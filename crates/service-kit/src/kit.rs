@@ -67,6 +67,15 @@ impl Kit {
         })
     }
 
+    /// Not ready before auth's keys have arrived: for services that hear of them, and check tokens.
+    pub fn await_signing_keys(&self) {
+        let keys = self.keys.clone();
+        self.readiness.check("signing keys", move || {
+            let keys = keys.clone();
+            async move { keys.is_filled().await }
+        });
+    }
+
     /// Starts a task that runs until [`Kit::shutdown`] is cancelled. When it ends before, fails or
     /// panics, the whole process stops with an error.
     pub fn spawn(

@@ -26,6 +26,7 @@ pub struct Config {}
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {
+    kit.await_signing_keys();
     let kafka = KafkaConfig {
         brokers: kit.kafka.kafka_brokers.clone(),
         topic_prefix: kit.kafka.kafka_topic_prefix.clone(),

@@ -54,6 +54,7 @@ pub struct Config {
 
 /// Starts the service's tasks; returns where it listens.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
+    kit.await_signing_keys();
     let kafka = KafkaConfig {
         brokers: kit.kafka.kafka_brokers.clone(),
         topic_prefix: kit.kafka.kafka_topic_prefix.clone(),

@@ -50,6 +50,12 @@ impl KeyRing {
         check(token, &key, Utc::now())
     }
 
+    /// Whether any key is at hand; asks the database while none is.
+    pub(crate) async fn is_filled(&self) -> bool {
+        let filled = || !self.0.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        filled() || (self.reload().await.is_ok() && filled())
+    }
+
     /// Notices keys that have been withdrawn, by an earlier expiry, while they are in use.
     pub(crate) async fn keep_current(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         shutdown.run_until_cancelled(self.reload_for_ever()).await;

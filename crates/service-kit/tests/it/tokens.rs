@@ -98,6 +98,18 @@ async fn a_key_published_later_is_found_without_a_query_a_request() {
 }
 
 #[tokio::test]
+async fn a_service_that_checks_tokens_is_ready_once_it_has_a_key_and_then_takes_them_at_once() {
+    let pool = migrated(&TestEnv::new("sample").await).await;
+    let sample = Sample::start_with(pool.clone(), |kit| kit.await_signing_keys()).await;
+    assert_eq!(sample.get("/readyz").await.status(), 503);
+    publish_key(&pool).await;
+    assert_eq!(sample.get("/readyz").await.status(), 200);
+    let token = bearer(customer(), Role::Customer);
+    let response = sample.get_with("/api/me", "authorization", &token).await;
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
 async fn a_key_comes_twice_and_in_any_order() {
     let pool = migrated(&TestEnv::new("sample").await).await;
     let mut connection = pool.acquire().await.unwrap();
