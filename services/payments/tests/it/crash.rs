@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use contracts::topic::Topic;
 use payments::SERVICE;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use test_support::{Delivery, OwnPostgres, TestEnv, eventually};
 
 use crate::shop::*;
@@ -60,13 +62,16 @@ async fn answers_that_cannot_be_recorded_while_postgres_is_away_are_kept() {
     // Long enough for the lease to last until the answer is recorded.
     let config =
         payments::Config { sandbox_slow_ms: 2500, provider_timeout_ms: 100_000, ..config() };
-    let service = replica(&env, config).await;
+    // A pool that does not wait for the server to be back.
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(300));
+    let pool = pool.connect(&env.database_url()).await.unwrap();
+    let service = replica_on(&env, pool, config).await;
     let shop = Shop::of(env, service);
     let orders = [shop.placed(Some("pm_card_slow")).await, shop.placed(Some("pm_card_slow")).await];
     for order in orders {
         shop.asked_for(order).await;
     }
-    postgres.stop_immediate().await;
+    postgres.stop().await;
     // The answers come while it is away.
     tokio::time::sleep(Duration::from_secs(3)).await;
     postgres.start_again().await;
@@ -81,6 +86,28 @@ async fn answers_that_cannot_be_recorded_while_postgres_is_away_are_kept() {
         assert_eq!(shop.attempts(order).await, 1, "the first answer was lost");
         assert_eq!(shop.names_told(order).await, ["PaymentAuthorized"]);
     }
+    shop.service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_whose_transaction_fails_is_recorded_by_a_later_one() {
+    let env = environment().await;
+    let options: PgConnectOptions = env.database_url().parse().unwrap();
+    let pool = PgPool::connect_with(options.options([("lock_timeout", "100ms")])).await.unwrap();
+    let config =
+        payments::Config { sandbox_slow_ms: 1000, provider_timeout_ms: 100_000, ..config() };
+    let service = replica_on(&env, pool, config).await;
+    let shop = Shop::of(env, service);
+    let order = shop.placed(Some("pm_card_slow")).await;
+    shop.asked_for(order).await;
+    let mut other = shop.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM payments FOR UPDATE").execute(&mut *other).await.unwrap();
+    // The answer has come, and its transaction has failed more than once.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(shop.state(order).await.unwrap(), "AUTHORIZING");
+    other.rollback().await.unwrap();
+    shop.reaches(order, "AUTHORIZED").await;
+    assert_eq!(shop.attempts(order).await, 1, "the first answer was lost");
     shop.service.stop().await.unwrap();
 }
 

@@ -173,12 +173,16 @@ pub async fn environment() -> TestEnv {
 
 /// A process of the service, as far as databases and brokers can tell.
 pub async fn replica(env: &TestEnv, config: Config) -> TestService {
+    replica_on(env, env.pool().await, config).await
+}
+
+pub async fn replica_on(env: &TestEnv, pool: PgPool, config: Config) -> TestService {
     let kafka = KafkaArgs {
         kafka_brokers: env.kafka_brokers().to_owned(),
         kafka_topic_prefix: env.topic_prefix().to_owned(),
     };
     let start = async |kit: &mut _| payments::start(kit, config).await;
-    TestService::start(SERVICE, env.pool().await, kafka, start).await.unwrap()
+    TestService::start(SERVICE, pool, kafka, start).await.unwrap()
 }
 
 async fn send(request: reqwest::RequestBuilder, token: Option<&str>) -> Answer {
