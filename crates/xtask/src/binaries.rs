@@ -18,6 +18,13 @@ pub enum Profile {
     Release,
 }
 
+impl Profile {
+    /// What a command's `--debug` asks for.
+    pub fn of(debug: bool) -> Self {
+        if debug { Self::Debug } else { Self::Release }
+    }
+}
+
 /// Set for the tests of a whole workspace, with which cargo builds the services as well: building them by
 /// themselves means other features of their dependencies, and so building those again.
 pub(crate) const BUILT: &str = "BOUTIQUE_SERVICES_ARE_BUILT";

@@ -59,7 +59,7 @@ pub async fn command(options: &Options) -> Result<()> {
     let folders = Folders::new(&checkout(), NAME)?;
     let settings = Settings {
         name: NAME.to_owned(),
-        profile: if options.debug { Profile::Debug } else { Profile::Release },
+        profile: Profile::of(options.debug),
         ports: Choice::Free,
         variables: Vec::new(),
         fresh: true,

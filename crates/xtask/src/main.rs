@@ -76,19 +76,15 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Up { debug } => stack::up(profile(debug)).await,
+        Command::Up { debug } => stack::up(Profile::of(debug)).await,
         Command::Down => stop::down().await,
         Command::Status => status::show().await,
         Command::Logs { part, follow } => logs::show(part.as_deref(), follow).await,
         Command::Reset => stop::reset().await,
-        Command::Demo { debug } => demo::command(profile(debug)).await,
+        Command::Demo { debug } => demo::command(Profile::of(debug)).await,
         Command::Load(options) => load::command(&options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
         Command::TestStack(TestStack::Up) => test_stack::up().await,
         Command::TestStack(TestStack::Down) => test_stack::down().await,
     }
-}
-
-fn profile(debug: bool) -> Profile {
-    if debug { Profile::Debug } else { Profile::Release }
 }

@@ -33,11 +33,6 @@ pub struct Account {
 pub struct Order {
     /// `ord_…`.
     pub id: String,
-    /// `PENDING` until it has ended.
-    pub status: String,
-    /// Why it failed or was cancelled.
-    #[serde(default)]
-    pub reason: Option<String>,
 }
 
 impl Shop {
@@ -121,12 +116,6 @@ impl Shop {
         }
         let request = self.request("orders", Method::POST, "/api/orders");
         answer(request.bearer_auth(&customer.token).json(&order), StatusCode::ACCEPTED).await
-    }
-
-    /// An order as it is now.
-    pub async fn order(&self, customer: &Account, id: &str) -> Result<Order> {
-        let request = self.request("orders", Method::GET, &format!("/api/orders/{id}"));
-        answer(request.bearer_auth(&customer.token), StatusCode::OK).await
     }
 
     /// Cancels an order.
