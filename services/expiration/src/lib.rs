@@ -20,7 +20,7 @@ use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
-use crate::consumer::Inbound;
+pub use crate::consumer::Inbound;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/expiration");
 

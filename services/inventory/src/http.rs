@@ -92,7 +92,7 @@ async fn put_stock(
     let before = *known.get(&sku).ok_or_else(unknown)?;
     let after = before.set(on_hand, &expected).map_err(|refusal| refused(refusal, before))?;
     if after != before {
-        store::update_stock(tx.conn(), [(&sku, &after)]).await?;
+        store::update_stock(tx.conn(), &[(sku.clone(), after)]).await?;
         tx.publish(after.told(sku.clone(), tx.now(), trace.trace_id), &trace)
             .map_err(Problem::internal)?;
         tx.commit().await?;

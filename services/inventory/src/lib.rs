@@ -1,5 +1,6 @@
 //! Boutique inventory service: stock, and what is set aside of it for orders.
 
+pub mod changes;
 mod consumer;
 mod http;
 pub mod reservation;
@@ -12,7 +13,7 @@ use messaging::{Consumer, KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 
-use crate::consumer::Inbound;
+pub use crate::consumer::Inbound;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/inventory");
 

@@ -66,7 +66,7 @@ pub async fn find_stock(pool: &PgPool, sku: &Sku) -> sqlx::Result<Option<Stock>>
 /// Keeps new reservations. Fails with a unique violation where a concurrent transaction was first.
 pub async fn insert_reservations(
     connection: &mut PgConnection,
-    reservations: &[(OrderId, &Reservation)],
+    reservations: &[(OrderId, Reservation)],
 ) -> sqlx::Result<()> {
     let (ids, statuses) = ids_and_statuses(reservations);
     let lines: Vec<_> = reservations.iter().map(|(_, held)| Json(&held.lines)).collect();
@@ -87,7 +87,7 @@ pub async fn insert_reservations(
 /// Writes the status of locked reservations; their lines never change.
 pub async fn update_reservations(
     connection: &mut PgConnection,
-    reservations: &[(OrderId, &Reservation)],
+    reservations: &[(OrderId, Reservation)],
 ) -> sqlx::Result<()> {
     let (ids, statuses) = ids_and_statuses(reservations);
     sqlx::query(
@@ -103,9 +103,9 @@ pub async fn update_reservations(
 }
 
 /// Writes locked stock.
-pub async fn update_stock<'s>(
+pub async fn update_stock(
     connection: &mut PgConnection,
-    stock: impl IntoIterator<Item = (&'s Sku, &'s Stock)>,
+    stock: &[(Sku, Stock)],
 ) -> sqlx::Result<()> {
     let (mut skus, mut on_hand, mut reserved, mut versions) = (vec![], vec![], vec![], vec![]);
     for (sku, Stock { level, version }) in stock {
@@ -170,7 +170,7 @@ impl StockRow {
     }
 }
 
-fn ids_and_statuses(reservations: &[(OrderId, &Reservation)]) -> (Vec<Uuid>, Vec<&'static str>) {
+fn ids_and_statuses(reservations: &[(OrderId, Reservation)]) -> (Vec<Uuid>, Vec<&'static str>) {
     reservations.iter().map(|(order, held)| (order.as_uuid(), status_text(held.status))).unzip()
 }
 

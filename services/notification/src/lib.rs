@@ -23,7 +23,7 @@ use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
 
 pub use crate::config::Config;
-use crate::consumer::Inbound;
+pub use crate::consumer::Inbound;
 use crate::mailer::Mailer;
 use crate::sender::Sender;
 

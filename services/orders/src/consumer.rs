@@ -1,15 +1,15 @@
 //! What the service hears of: prices, keys, and how its orders fare.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use contracts::events::{Event, EventType};
-use contracts::ids::{OrderId, Sku};
+use contracts::ids::OrderId;
 use messaging::{Handler, HandlerError, Received, Tx};
 use service_kit::tokens::store_signing_key;
 
 use crate::order::{Cause, Order, decide};
-use crate::prices::{self, News};
 use crate::store::{self, Change};
+use crate::{news, prices};
 
 /// Handles the events of the other services.
 #[derive(Debug)]
@@ -57,17 +57,8 @@ async fn on_keys(tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
 }
 
 async fn on_products(tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
-    let mut latest: BTreeMap<&Sku, News> = BTreeMap::new();
-    for received in events {
-        let news = News::of(&received.event)
-            .map_err(|error| HandlerError::permanent(UnusablePrice(error)))?;
-        if let Some((sku, news)) = news {
-            let known = latest.entry(sku).or_insert(news);
-            if known.version < news.version {
-                *known = news;
-            }
-        }
-    }
+    let latest = news::latest(events.iter().map(|received| &received.event))
+        .map_err(|error| HandlerError::permanent(UnusablePrice(error)))?;
     if !latest.is_empty() {
         prices::keep(tx.conn(), &latest).await?;
     }

@@ -4,7 +4,7 @@
 //! * `placement`, `quote`: what a request to place an order becomes.
 //! * `intake`, `idempotency`: placing orders, many in one transaction.
 //! * `hub`, `feed`, `sequence`: the streams of what happens.
-//! * `consumer`, `prices`: what the service hears of.
+//! * `consumer`, `news`, `prices`: what the service hears of.
 //! * `store`, `http`, `error`: the edges.
 
 mod consumer;
@@ -14,10 +14,11 @@ mod http;
 mod hub;
 mod idempotency;
 mod intake;
-mod order;
-mod placement;
+pub mod news;
+pub mod order;
+pub mod placement;
 mod prices;
-mod quote;
+pub mod quote;
 mod sequence;
 mod store;
 
@@ -27,7 +28,7 @@ use chrono::TimeDelta;
 use messaging::{Consumer, KafkaConfig, Outbox, Relay, Tail};
 use service_kit::{Kit, Service};
 
-use crate::consumer::OrdersHandler;
+pub use crate::consumer::OrdersHandler;
 use crate::http::App;
 use crate::hub::Hub;
 

@@ -2,35 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use contracts::events::Event;
 use contracts::ids::Sku;
-use contracts::money::{Money, MoneyError};
+use contracts::money::Money;
 use sqlx::PgConnection;
 
+use crate::news::News;
 use crate::quote::Price;
-
-/// What an event says of a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct News {
-    /// The product's version from then on.
-    pub version: u64,
-    /// The price of one piece; `None` where it can no longer be ordered.
-    pub price: Option<Money>,
-}
-
-impl News {
-    /// The product an event is about and what it says of it, if it is about one.
-    pub fn of(event: &Event) -> Result<Option<(&Sku, Self)>, MoneyError> {
-        let (sku, version, price) = match event {
-            Event::ProductCreated(e) => (&e.sku, e.version, Some((e.price, e.currency))),
-            Event::ProductUpdated(e) => (&e.sku, e.version, Some((e.price, e.currency))),
-            Event::ProductDiscontinued(e) => (&e.sku, e.version, None),
-            _ => return Ok(None),
-        };
-        let price = price.map(|(amount, currency)| Money::from_amount(amount, currency));
-        Ok(Some((sku, Self { version, price: price.transpose()? })))
-    }
-}
 
 /// Keeps the latest news of each product. What is older than the row, or as old, changes nothing.
 pub async fn keep(connection: &mut PgConnection, news: &BTreeMap<&Sku, News>) -> sqlx::Result<()> {

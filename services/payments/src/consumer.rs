@@ -8,7 +8,8 @@ use service_kit::tokens::store_signing_key;
 use tokio::sync::Notify;
 
 use crate::cause::Cause;
-use crate::record::{Happened, record};
+use crate::changes::Happened;
+use crate::record::record;
 
 /// Takes in what happens to orders, and leaves it to the worker to ask the provider.
 pub struct Inbound {

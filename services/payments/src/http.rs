@@ -19,11 +19,12 @@ use utoipa_axum::routes;
 
 use self::dto::{PayOrder, PaymentBody};
 use crate::cause::Cause;
+use crate::changes::{Change, Happened};
 use crate::error;
 use crate::payment::{Bill, Payment, pay};
 use crate::provider::Provider;
-use crate::record::{self, Happened};
-use crate::store::{self, Change};
+use crate::record;
+use crate::store;
 use crate::webhook::{self, Webhook};
 
 /// What the handlers work with.

@@ -1,6 +1,7 @@
 //! Boutique payments service: what orders cost is set aside, taken, freed or given back.
 
 pub mod cause;
+pub mod changes;
 mod config;
 mod consumer;
 mod error;
@@ -22,7 +23,7 @@ use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
 
 pub use crate::config::{Config, ProviderName};
-use crate::consumer::Inbound;
+pub use crate::consumer::Inbound;
 use crate::http::Till;
 use crate::worker::Worker;
 

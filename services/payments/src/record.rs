@@ -1,29 +1,18 @@
 //! What happened to payments, decided and kept.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contracts::ids::{OrderId, PaymentId};
-use contracts::trace::TraceContext;
 use messaging::{HandlerError, Tx};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::cause::Cause;
-use crate::payment::{Payment, decide};
-use crate::store::{self, Change};
+use crate::changes::{Change, Happened, changes};
+use crate::payment::Payment;
+use crate::store;
 
-/// Something that happened to an order's payment. Without a trace it is the answer to what another
-/// trace has led to, and belongs to that one.
-#[derive(Debug, Clone)]
-pub struct Happened<'e> {
-    pub order: OrderId,
-    pub cause: Cause<'e>,
-    pub trace: Option<TraceContext>,
-}
-
-/// Folds what happened over the payments, in order: one query reads them and one writes what has
-/// changed, however many there are. `due` wakes the worker where there is something to ask.
+/// Records what happened: one query reads the payments and one writes what has changed, however many
+/// there are. `due` wakes the worker where there is something to ask.
 pub async fn record(
     tx: &mut Tx,
     happened: Vec<Happened<'_>>,
@@ -31,23 +20,14 @@ pub async fn record(
 ) -> Result<(), HandlerError> {
     let orders: Vec<OrderId> = happened.iter().map(|happened| happened.order).collect();
     let known = store::lock(tx.conn(), &orders).await?;
-    let mut changes: BTreeMap<OrderId, Change> =
-        known.into_iter().map(|payment| (payment.order, Change::none(payment))).collect();
     let now = tx.now();
-    for Happened { order, cause, trace } in happened {
-        let change = changes.entry(order).or_insert_with(|| {
-            let id = PaymentId::from_uuid(Uuid::now_v7());
-            let trace = trace.unwrap_or_else(messaging::new_trace);
-            Change::none(Payment::new(id, order, trace, now))
-        });
-        let trace = trace.unwrap_or(change.payment.trace);
-        let Some(decision) = decide(&change.payment, cause, trace, now) else { continue };
-        change.payment = decision.payment;
-        if let Some(event) = decision.event {
-            tx.publish(event, &trace)?;
-        }
+    let (changes, events) = changes(known, happened, now, |order, trace| {
+        let id = PaymentId::from_uuid(Uuid::now_v7());
+        Payment::new(id, order, trace.unwrap_or_else(messaging::new_trace), now)
+    });
+    for (event, trace) in events {
+        tx.publish(event, &trace)?;
     }
-    let changes: Vec<Change> = changes.into_values().filter(Change::is_one).collect();
     save(tx, &changes, due).await
 }
 

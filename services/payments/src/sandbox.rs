@@ -33,7 +33,7 @@ impl Sandbox {
         [OK, DECLINED, SLOW, TIMEOUT].contains(&method)
     }
 
-    /// Answers as the payment method says. A request that is repeated finds the thing done.
+    /// Answers as the payment method says, after the time it takes.
     pub async fn ask(&self, request: &Request) -> Answer {
         let method = match &request.action {
             Action::Authorize { method } => method,
@@ -48,20 +48,25 @@ impl Sandbox {
                 _ => {}
             }
         }
-        match &request.action {
-            Action::Authorize { method } if method == DECLINED => {
-                Answer::Declined(PaymentFailureReason::CardDeclined)
-            }
-            Action::Authorize { method } if !Self::knows(method) => {
-                Answer::Declined("INVALID_PAYMENT_METHOD".into())
-            }
-            Action::Authorize { method } => {
-                Answer::Authorized { reference: reference(method, &request.idempotency_key) }
-            }
-            Action::Capture { .. } => Answer::Captured,
-            Action::Cancel { .. } => Answer::Cancelled,
-            Action::Refund { .. } => Answer::Refunded,
+        answer(request)
+    }
+}
+
+/// The answer to a request. One that is repeated finds the thing done.
+pub fn answer(request: &Request) -> Answer {
+    match &request.action {
+        Action::Authorize { method } if method == DECLINED => {
+            Answer::Declined(PaymentFailureReason::CardDeclined)
         }
+        Action::Authorize { method } if !Sandbox::knows(method) => {
+            Answer::Declined("INVALID_PAYMENT_METHOD".into())
+        }
+        Action::Authorize { method } => {
+            Answer::Authorized { reference: reference(method, &request.idempotency_key) }
+        }
+        Action::Capture { .. } => Answer::Captured,
+        Action::Cancel { .. } => Answer::Cancelled,
+        Action::Refund { .. } => Answer::Refunded,
     }
 }
 

@@ -11,31 +11,13 @@ use messaging::HandlerError;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::changes::Change;
 use crate::payment::Payment;
-
-/// A payment as it is to be, and the version of it that is stored.
-#[derive(Debug)]
-pub struct Change {
-    pub payment: Payment,
-    stored: i64,
-}
 
 /// A concurrent transaction has stored the payment first; the next attempt finds it.
 #[derive(Debug, thiserror::Error)]
 #[error("another transaction was first to hear of an order")]
 struct Overtaken;
-
-impl Change {
-    /// A payment as it was read, or a new one.
-    pub fn none(payment: Payment) -> Self {
-        Self { stored: payment.version, payment }
-    }
-
-    /// Whether there is anything to store.
-    pub fn is_one(&self) -> bool {
-        self.payment.version != self.stored
-    }
-}
 
 macro_rules! columns {
     () => {

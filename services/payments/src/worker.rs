@@ -10,8 +10,9 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::cause::{Answer, Cause};
+use crate::changes::Happened;
 use crate::provider::{Provider, ProviderError, Request};
-use crate::record::{Happened, record};
+use crate::record::record;
 use crate::store;
 
 /// How often the worker, unless woken, looks for what has become due: repetitions, and what other

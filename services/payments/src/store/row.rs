@@ -8,8 +8,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{FromRow, Postgres, Row as _};
 
-use super::Change;
 use crate::cause::OrderEnd;
+use crate::changes::Change;
 use crate::payment::{Bill, Payment, State};
 
 impl FromRow<'_, PgRow> for Payment {
