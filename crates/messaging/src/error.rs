@@ -45,9 +45,17 @@ impl From<PublishError> for HandlerError {
     }
 }
 
-/// Whether the same statement may succeed later without any change: the database is away, restarting,
+/// Whether the same transaction may succeed later without any change: the database is away, restarting,
 /// out of resources, or it chose this transaction to end a deadlock or a wait.
-pub fn is_database_unavailable(error: &sqlx::Error) -> bool {
+///
+/// Looks through the whole chain of causes for an error of sqlx.
+pub fn is_database_unavailable(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<sqlx::Error>())
+        .any(passes)
+}
+
+fn passes(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

@@ -20,7 +20,7 @@ pub struct Service {
     pub name: &'static str,
     /// The port it listens on unless told otherwise.
     pub port: u16,
-    /// The schemas it stands on, its own and those of the crates it uses (not service-kit's).
+    /// Its own schema; those of messaging and of this crate come before it.
     pub migrations: &'static [&'static Migrator],
 }
 

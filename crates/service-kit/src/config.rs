@@ -61,6 +61,12 @@ pub struct KafkaArgs {
     pub kafka_topic_prefix: String,
 }
 
+impl From<KafkaArgs> for messaging::KafkaConfig {
+    fn from(args: KafkaArgs) -> Self {
+        Self { brokers: args.kafka_brokers, topic_prefix: args.kafka_topic_prefix }
+    }
+}
+
 /// The HTTP server.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "HTTP")]

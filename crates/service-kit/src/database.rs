@@ -1,10 +1,10 @@
-//! The service's Postgres: connecting, waiting for it, migrating it, and telling when it is away.
+//! The service's Postgres: connecting, waiting for it, and migrating it.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use messaging::is_database_unavailable;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -32,8 +32,8 @@ pub async fn connect(args: &DatabaseArgs, service: &str) -> anyhow::Result<PgPoo
     Ok(pool(options, args.database_max_connections))
 }
 
-/// Applies what is missing of the service's migrations and of this crate's own, in the order of
-/// their versions. Two migrations of one version are an error. Safe to run twice, and by several
+/// Applies what is missing of the service's migrations, of messaging's and of this crate's own, in
+/// the order of their versions. Two migrations of one version are an error. Safe to run twice, and by several
 /// replicas at once.
 pub async fn migrate(pool: &PgPool, migrations: &[&Migrator]) -> anyhow::Result<()> {
     // A statement of a migration may take long; and should one fail, the connection that holds the
@@ -78,35 +78,6 @@ pub async fn ensure_migrated(
     Ok(())
 }
 
-/// Whether trying again later may help: the database is away, overloaded or shutting down, or the
-/// transaction lost against another one or against a time-out.
-///
-/// Looks through the whole chain of causes for an error of sqlx.
-pub fn is_transient(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source())
-        .filter_map(|error| error.downcast_ref::<sqlx::Error>())
-        .any(|error| match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::BeginFailed => true,
-            sqlx::Error::Database(error) => {
-                error.code().is_some_and(|code| is_transient_sqlstate(&code))
-            }
-            _ => false,
-        })
-}
-
-fn is_transient_sqlstate(code: &str) -> bool {
-    // Connection trouble, lack of resources, operator's intervention.
-    let classes = ["08", "53", "57P0"];
-    // Serialization failure, deadlock, lock not available, query cancelled, and the time-outs of
-    // an idle and of a long transaction.
-    let codes = ["40001", "40P01", "55P03", "57014", "25P03", "25P04"];
-    codes.contains(&code) || classes.iter().any(|class| code.starts_with(class))
-}
-
 fn options(url: &str, service: &str) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions =
         url.parse().context("DATABASE_URL is not a valid Postgres URL")?;
@@ -141,7 +112,9 @@ async fn wait_until_reachable(options: &PgConnectOptions) -> anyhow::Result<()> 
                 }
                 return connection.close().await.context("cannot use the database");
             }
-            Ok(Err(error)) if is_transient(&error) => error.to_string(),
+            // A service that cannot speak TLS where it is asked to will not learn it by waiting.
+            Ok(Err(error @ sqlx::Error::Tls(_))) => return Err(cannot_connect(error)),
+            Ok(Err(error)) if is_database_unavailable(&error) => error.to_string(),
             Ok(Err(error)) => return Err(cannot_connect(error)),
             Err(_elapsed) => "no answer".to_owned(),
         };
@@ -167,7 +140,8 @@ fn cannot_connect(error: sqlx::Error) -> anyhow::Error {
 
 fn merge(migrations: &[&Migrator]) -> anyhow::Result<Migrator> {
     let mut merged: BTreeMap<i64, Migration> = BTreeMap::new();
-    for migration in migrations.iter().copied().chain([&MIGRATIONS]).flat_map(Migrator::iter) {
+    let shared = [&messaging::MIGRATIONS, &MIGRATIONS];
+    for migration in migrations.iter().copied().chain(shared).flat_map(Migrator::iter) {
         if let Some(other) = merged.insert(migration.version, migration.clone()) {
             bail!(
                 "two migrations have the version {}: {} and {}",

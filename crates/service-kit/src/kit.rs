@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use messaging::{Consumer, Handler, KafkaConfig, Outbox, Relay};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,10 @@ pub struct Kit {
     pub service: &'static str,
     /// Its database, migrated.
     pub pool: PgPool,
+    /// Where its transactions begin that publish events.
+    pub outbox: Outbox,
     /// Its Kafka cluster.
-    pub kafka: KafkaArgs,
+    pub kafka: KafkaConfig,
     /// Checks the tokens of callers.
     pub keys: KeyRing,
     /// What `/readyz` tells; reaching the database is among it.
@@ -56,8 +59,9 @@ impl Kit {
         supervisor.spawn("signing keys", keys.clone().keep_current(shutdown.clone()));
         Ok(Self {
             service,
+            outbox: Outbox::new(pool.clone(), service),
             pool,
-            kafka,
+            kafka: kafka.into(),
             keys,
             readiness,
             shutdown,
@@ -84,6 +88,22 @@ impl Kit {
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
         self.supervisor.spawn(name, task);
+    }
+
+    /// Publishes what its transactions leave in the outbox.
+    pub fn publish_events(&mut self) {
+        let relay = Relay::new(self.kafka.clone(), self.outbox.clone());
+        let shutdown = self.shutdown.clone();
+        self.spawn("relay", async move { Ok(relay.run(shutdown).await?) });
+    }
+
+    /// Hears of the events that `handler` handles, and publishes: even a service without events of its
+    /// own has copies of dead letters.
+    pub fn consume_events(&mut self, handler: impl Handler) {
+        self.publish_events();
+        let consumer = Consumer::new(self.kafka.clone(), self.outbox.clone(), handler);
+        let shutdown = self.shutdown.clone();
+        self.spawn("consumer", async move { Ok(consumer.run(shutdown).await?) });
     }
 
     /// Opens the port and serves the routes, and with them `/healthz`, `/readyz`, `/metrics` and

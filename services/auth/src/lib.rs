@@ -19,7 +19,6 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use clap::Subcommand;
-use messaging::{KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 
@@ -33,8 +32,7 @@ use passwords::Passwords;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/auth");
 
 /// What tells this service from the others.
-pub const SERVICE: Service =
-    Service { name: "auth", port: 3000, migrations: &[&messaging::MIGRATIONS, &MIGRATIONS] };
+pub const SERVICE: Service = Service { name: "auth", port: 3000, migrations: &[&MIGRATIONS] };
 
 /// What an operator can do besides running the service.
 #[derive(Subcommand)]
@@ -57,7 +55,7 @@ pub enum Command {
 
 /// Starts the service.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
+    let outbox = kit.outbox.clone();
     let passwords = Passwords::new()?;
     let policy = config.key_policy();
     if let Some((email, password)) = config.first_admin()? {
@@ -67,13 +65,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
     }
     keys::rotate(&outbox, policy, When::Due).await.context("cannot make a signing key")?;
 
-    let kafka = KafkaConfig {
-        brokers: kit.kafka.kafka_brokers.clone(),
-        topic_prefix: kit.kafka.kafka_topic_prefix.clone(),
-    };
-    let relay = Relay::new(kafka, outbox.clone());
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("relay", async move { Ok(relay.run(shutdown).await?) });
+    kit.publish_events();
     kit.spawn("key rotation", keys::keep_rotated(outbox.clone(), policy, kit.shutdown.clone()));
     kit.spawn("pruning", prune::keep_pruned(kit.pool.clone(), kit.shutdown.clone()));
 
@@ -88,7 +80,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
 
 /// Runs a subcommand. What it publishes goes out with the relay of a running replica.
 pub async fn run(kit: &mut Kit, config: Config, command: Command) -> anyhow::Result<()> {
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
+    let outbox = &kit.outbox;
     match command {
         Command::CreateAdmin { email } => {
             let email = normalised(&email).context("--email is not valid")?;
@@ -100,9 +92,9 @@ pub async fn run(kit: &mut Kit, config: Config, command: Command) -> anyhow::Res
                     .await
                     .context("stopped while waiting for the password")??,
             };
-            admin::ensure_admin(&outbox, &Passwords::new()?, &email, password).await
+            admin::ensure_admin(outbox, &Passwords::new()?, &email, password).await
         }
-        Command::RotateKeys => keys::rotate(&outbox, config.key_policy(), When::Now).await,
+        Command::RotateKeys => keys::rotate(outbox, config.key_policy(), When::Now).await,
     }
 }
 

@@ -14,7 +14,6 @@ pub mod timer;
 
 use std::net::SocketAddr;
 
-use messaging::{Consumer, KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,8 +24,7 @@ pub use crate::consumer::Inbound;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/expiration");
 
 /// Who this service is.
-pub const SERVICE: Service =
-    Service { name: "expiration", port: 3006, migrations: &[&messaging::MIGRATIONS, &MIGRATIONS] };
+pub const SERVICE: Service = Service { name: "expiration", port: 3006, migrations: &[&MIGRATIONS] };
 
 /// Nothing is configured beyond what all services share: an order names its own time.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,19 +32,8 @@ pub struct Config {}
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {
-    let kafka = KafkaConfig {
-        brokers: kit.kafka.kafka_brokers.clone(),
-        topic_prefix: kit.kafka.kafka_topic_prefix.clone(),
-    };
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
-    let relay = Relay::new(kafka.clone(), outbox.clone());
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("relay", async { Ok(relay.run(shutdown).await?) });
-
-    let clock = Clock::new(outbox.clone());
-    let consumer = Consumer::new(kafka, outbox, Inbound::new(&clock));
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("consumer", async { Ok(consumer.run(shutdown).await?) });
+    let clock = Clock::new(kit.outbox.clone());
+    kit.consume_events(Inbound::new(&clock));
     let shutdown = kit.shutdown.clone();
     kit.spawn("clock", async { clock.run(shutdown).await });
 

@@ -17,7 +17,6 @@ mod store;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use messaging::{Consumer, KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
@@ -30,31 +29,16 @@ use crate::sender::Sender;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/notification");
 
 /// Who this service is.
-pub const SERVICE: Service = Service {
-    name: "notification",
-    port: 3005,
-    migrations: &[&messaging::MIGRATIONS, &MIGRATIONS],
-};
+pub const SERVICE: Service =
+    Service { name: "notification", port: 3005, migrations: &[&MIGRATIONS] };
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
-    let kafka = KafkaConfig {
-        brokers: kit.kafka.kafka_brokers.clone(),
-        topic_prefix: kit.kafka.kafka_topic_prefix.clone(),
-    };
     let mailer = Mailer::new(&config).await?;
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
     let recorded = Arc::new(Notify::new());
     let sender = Sender::new(kit.pool.clone(), mailer, config.mail_from, recorded.clone());
-    // It has no events of its own, but copies of its dead letters.
-    let relay = Relay::new(kafka.clone(), outbox.clone());
-    let consumer = Consumer::new(kafka, outbox, Inbound::new(recorded));
-
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("relay", async { Ok(relay.run(shutdown).await?) });
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("consumer", async { Ok(consumer.run(shutdown).await?) });
+    kit.consume_events(Inbound::new(recorded));
     kit.spawn("sender", sender.run(kit.shutdown.clone()));
     kit.serve_http(http::routes(kit.pool.clone())).await
 }

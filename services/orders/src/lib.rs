@@ -25,7 +25,7 @@ mod store;
 use std::net::SocketAddr;
 
 use chrono::TimeDelta;
-use messaging::{Consumer, KafkaConfig, Outbox, Relay, Tail};
+use messaging::Tail;
 use service_kit::{Kit, Service};
 
 pub use crate::consumer::OrdersHandler;
@@ -35,8 +35,7 @@ use crate::hub::Hub;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orders");
 
 /// What tells this service from the others.
-pub const SERVICE: Service =
-    Service { name: "orders", port: 3002, migrations: &[&messaging::MIGRATIONS, &MIGRATIONS] };
+pub const SERVICE: Service = Service { name: "orders", port: 3002, migrations: &[&MIGRATIONS] };
 
 /// The service's own variables.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,36 +55,26 @@ pub struct Config {
 /// Starts the service's tasks; returns where it listens.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
-    let kafka = KafkaConfig {
-        brokers: kit.kafka.kafka_brokers.clone(),
-        topic_prefix: kit.kafka.kafka_topic_prefix.clone(),
-    };
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
     let expiry = TimeDelta::seconds(config.order_expiry_seconds.into());
 
-    let (relay, shutdown) = (Relay::new(kafka.clone(), outbox.clone()), kit.shutdown.clone());
-    kit.spawn("relay", async move { Ok(relay.run(shutdown).await?) });
-
-    let consumer = Consumer::new(kafka.clone(), outbox.clone(), OrdersHandler);
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("consumer", async move { Ok(consumer.run(shutdown).await?) });
-
-    let hub = tell_customers(kit, kafka);
+    kit.consume_events(OrdersHandler);
+    let hub = tell_customers(kit);
 
     // Ends with the last request that may ask for an order, so after the HTTP server.
-    let (intake, task) = intake::intake(outbox.clone(), expiry);
+    let (intake, task) = intake::intake(kit.outbox.clone(), expiry);
     kit.spawn("intake", task.run());
 
-    let shutdown = kit.shutdown.clone();
+    let (outbox, shutdown) = (kit.outbox.clone(), kit.shutdown.clone());
     kit.serve_http(http::routes(App { intake, outbox, hub, shutdown })).await
 }
 
 /// Starts the task that passes on the service's own events, of all replicas, to who watches.
-fn tell_customers(kit: &mut Kit, kafka: KafkaConfig) -> Hub {
+fn tell_customers(kit: &mut Kit) -> Hub {
     let hub = Hub::default();
     let asked = hub.clone();
     kit.readiness.check("live updates", move || std::future::ready(asked.is_positioned()));
-    let (tail, shutdown) = (Tail::new(kafka, SERVICE.name, hub::WANTS), kit.shutdown.clone());
+    let tail = Tail::new(kit.kafka.clone(), kit.service, hub::WANTS);
+    let shutdown = kit.shutdown.clone();
     let (positioned, told) = (hub.clone(), hub.clone());
     kit.spawn("live updates", async move {
         let on_event = |received| told.tell(&received);

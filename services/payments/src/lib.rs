@@ -17,7 +17,6 @@ mod worker;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use messaging::{Consumer, KafkaConfig, Outbox, Relay};
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
@@ -30,28 +29,17 @@ use crate::worker::Worker;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/payments");
 
 /// Who this service is.
-pub const SERVICE: Service =
-    Service { name: "payments", port: 3003, migrations: &[&messaging::MIGRATIONS, &MIGRATIONS] };
+pub const SERVICE: Service = Service { name: "payments", port: 3003, migrations: &[&MIGRATIONS] };
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
-    let kafka = KafkaConfig {
-        brokers: kit.kafka.kafka_brokers.clone(),
-        topic_prefix: kit.kafka.kafka_topic_prefix.clone(),
-    };
-    let outbox = Outbox::new(kit.pool.clone(), SERVICE.name);
     let provider = config.provider();
     let due = Arc::new(Notify::new());
 
-    let relay = Relay::new(kafka.clone(), outbox.clone());
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("relay", async { Ok(relay.run(shutdown).await?) });
-    let consumer = Consumer::new(kafka, outbox.clone(), Inbound { due: due.clone() });
-    let shutdown = kit.shutdown.clone();
-    kit.spawn("consumer", async { Ok(consumer.run(shutdown).await?) });
+    kit.consume_events(Inbound { due: due.clone() });
     let worker = Worker {
-        outbox: outbox.clone(),
+        outbox: kit.outbox.clone(),
         provider: provider.clone(),
         concurrency: config.provider_concurrency.get(),
         patience: config.patience(),
@@ -63,5 +51,6 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
         Ok(())
     });
     let webhook_secret = config.sandbox_webhook_secret.map(Into::into);
-    kit.serve_http(http::routes(Till { outbox, provider, due, webhook_secret })).await
+    let till = Till { outbox: kit.outbox.clone(), provider, due, webhook_secret };
+    kit.serve_http(http::routes(till)).await
 }

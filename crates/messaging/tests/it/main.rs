@@ -21,5 +21,6 @@ mod relay;
 mod retries;
 mod shutdown;
 mod tail;
+mod unavailable;
 mod volume;
 mod world;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use messaging::is_database_unavailable;
 use serde::Serialize;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{RefOr, path::Operation};
 use utoipa::{PartialSchema, ToSchema};
-
-use crate::database;
 
 const CONTENT: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "https://boutique.dev/problems/";
@@ -115,7 +114,7 @@ impl Problem {
     /// learns nothing of the cause.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause: Arc<dyn Error + Send + Sync> = Arc::from(cause.into());
-        let mut problem = if database::is_transient(&*cause) {
+        let mut problem = if is_database_unavailable(&*cause) {
             Self::unavailable("The service cannot do this right now; try again in a second.")
         } else {
             Self::new(

@@ -20,6 +20,12 @@ fn args(database_url: String) -> DatabaseArgs {
     DatabaseArgs { database_url, database_max_connections: 2 }
 }
 
+/// The versions that every service has: messaging's and the kit's own.
+fn shared() -> Vec<i64> {
+    let messaging = messaging::MIGRATIONS.iter().map(|migration| migration.version);
+    messaging.chain([50]).collect()
+}
+
 async fn applied(pool: &PgPool) -> Vec<i64> {
     let versions = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY installed_on");
     versions.fetch_all(pool).await.unwrap()
@@ -28,14 +34,16 @@ async fn applied(pool: &PgPool) -> Vec<i64> {
 #[tokio::test]
 async fn migrations_of_all_crates_are_applied_in_order_and_once() {
     let pool = TestEnv::new("orders").await.pool().await;
-    let service = migrator(&[(100, "CREATE TABLE orders (item bigint REFERENCES outbox)")]);
-    let messaging = migrator(&[(1, "CREATE TABLE outbox (id bigint PRIMARY KEY)")]);
-    let migrations = [&service, &messaging];
+    let later = migrator(&[(101, "CREATE TABLE parcels (order_id bigint REFERENCES orders)")]);
+    let service =
+        migrator(&[(100, "CREATE TABLE orders (id bigint PRIMARY KEY REFERENCES outbox)")]);
+    let migrations = [&later, &service];
     database::migrate(&pool, &migrations).await.unwrap();
-    assert_eq!(applied(&pool).await, [1, 50, 100]);
+    let all = [&shared()[..], &[100, 101]].concat();
+    assert_eq!(applied(&pool).await, all);
     database::migrate(&pool, &migrations).await.unwrap();
     database::ensure_migrated(&pool, &migrations, "orders").await.unwrap();
-    assert_eq!(applied(&pool).await, [1, 50, 100]);
+    assert_eq!(applied(&pool).await, all);
 }
 
 #[tokio::test]
@@ -52,7 +60,7 @@ async fn replicas_may_migrate_at_the_same_time() {
     for result in [results.0, results.1, results.2, results.3] {
         result.unwrap();
     }
-    assert_eq!(applied(&pool).await, [50, 100]);
+    assert_eq!(applied(&pool).await, [&shared()[..], &[100]].concat());
 }
 
 #[tokio::test]
@@ -72,7 +80,7 @@ async fn a_migration_that_failed_does_not_lock_out_the_next_one() {
     let migrations = [&mended];
     let attempt = database::migrate(&pool, &migrations);
     tokio::time::timeout(Duration::from_secs(20), attempt).await.unwrap().unwrap();
-    assert_eq!(applied(&pool).await, [50, 100]);
+    assert_eq!(applied(&pool).await, [&shared()[..], &[100]].concat());
 }
 
 #[tokio::test]
@@ -144,24 +152,5 @@ async fn waits_for_a_database_that_is_away() {
 
     postgres.stop_immediate().await;
     let error = sqlx::query("SELECT 1").execute(&pool).await.unwrap_err();
-    assert!(database::is_transient(&error), "{error:?}");
-}
-
-#[tokio::test]
-async fn tells_what_passes_from_what_stays() {
-    let pool = TestEnv::new("orders").await.pool().await;
-    for (statement, transient) in [
-        ("SET statement_timeout = 10; SELECT pg_sleep(5)", true),
-        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", true),
-        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", true),
-        ("DO $$ BEGIN RAISE SQLSTATE '53300'; END $$", true),
-        ("SELECT 1/0", false),
-        ("SELECT * FROM nothing", false),
-    ] {
-        let error = sqlx::raw_sql(statement).execute(&pool).await.unwrap_err();
-        assert_eq!(database::is_transient(&error), transient, "{statement}: {error}");
-        let wrapped = anyhow::Error::new(error).context("cannot store the order");
-        assert_eq!(database::is_transient(wrapped.as_ref()), transient, "{statement}");
-    }
-    assert!(!database::is_transient(&std::io::Error::other("no database")));
+    assert!(messaging::is_database_unavailable(&error), "{error:?}");
 }

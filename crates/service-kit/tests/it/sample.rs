@@ -125,7 +125,7 @@ async fn panics() -> StatusCode {
 }
 
 async fn broken() -> Result<(), Problem> {
-    Err(sqlx::Error::Protocol("secret of the inside".to_owned()))?;
+    Err(sqlx::Error::Decode("secret of the inside".into()))?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Imports run one way: services → {messaging, service-kit} → contracts.
+//! Imports run one way: services → service-kit → messaging → contracts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -20,7 +20,8 @@ struct Package {
 fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
     match name {
         "contracts" => Some(&[]),
-        "messaging" | "service-kit" | "test-support" => Some(&["contracts"]),
+        "messaging" | "test-support" => Some(&["contracts"]),
+        "service-kit" => Some(&["contracts", "messaging"]),
         "xtask" => Some(&["contracts", "test-support"]),
         _ if package.is_service => Some(&["contracts", "messaging", "service-kit"]),
         _ => None,
@@ -133,7 +134,7 @@ fn each_wrong_way_is_found() {
             [
                 ("contracts", package(false, &["serde"], &["proptest"])),
                 ("messaging", package(false, &["contracts", "rdkafka"], &["test-support"])),
-                ("service-kit", package(false, &["contracts"], &["test-support"])),
+                ("service-kit", package(false, &["contracts", "messaging"], &["test-support"])),
                 ("test-support", package(false, &["contracts", "rdkafka"], &[])),
                 ("orders", package(true, &["messaging", "service-kit"], &["test-support"])),
                 ("auth", package(true, &["contracts"], &[])),
@@ -169,9 +170,9 @@ fn each_wrong_way_is_found() {
             "orders must not depend on auth, not even for its tests",
         ),
         (
-            "service-kit",
-            package(false, &[], &["messaging"]),
-            "service-kit must not depend on messaging, not even for its tests",
+            "messaging",
+            package(false, &[], &["service-kit"]),
+            "messaging must not depend on service-kit, not even for its tests",
         ),
         ("shared", package(false, &[], &[]), "shared has no place among the layers"),
     ];
