@@ -34,8 +34,8 @@ pub const TRACE_ID: &str = "traceId";
 /// The record's key.
 pub const CORRELATION_ID: &str = "correlationId";
 
-const SPECVERSION: &str = "1.0";
-const JSON: &str = "application/json";
+pub(crate) const SPECVERSION: &str = "1.0";
+pub(crate) const JSON: &str = "application/json";
 
 /// What the headers of a record say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Envelope {
     }
 }
 
-fn ce_type(event_type: EventType) -> String {
+pub(crate) fn ce_type(event_type: EventType) -> String {
     format!("boutique.{}.{}", event_type.topic(), event_type)
 }
 

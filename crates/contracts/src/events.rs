@@ -5,13 +5,17 @@
 //! 2. add its line to the `events!` list below: name, topic, key;
 //! 3. if it carries money, name it in `Event::amount`, so that decoding checks it;
 //! 4. add `golden/<topic>/<Name>.json` with the required fields alone and, if
-//!    it has optional ones, `<Name>.full.json` with all of them.
+//!    it has optional ones, `<Name>.full.json` with all of them;
+//! 5. run `cargo xtask contracts` and commit the documents it writes: a schema
+//!    of the event, and its place in the `AsyncAPI` document.
 //!
 //! The compiler and the tests then name whatever is still missing.
 //!
 //! To add a field to an event, make it an `Option` that is not printed when
 //! absent: old records don't have it. A golden sample that has landed is never
-//! edited, except that an optional field is added to the full one.
+//! edited, except that an optional field is added to the full one. A test
+//! compares the schemas with those of the last release: whatever else changes
+//! there is a new topic version.
 
 mod decode;
 mod expiration;
@@ -84,6 +88,23 @@ macro_rules! events {
             pub const fn topic(self) -> Topic {
                 match self {
                     $(EventType::$event => Topic::$topic,)+
+                }
+            }
+
+            /// The name in Rust of the field that is the record's key.
+            #[cfg(feature = "schema")]
+            pub(crate) const fn key_field(self) -> &'static str {
+                match self {
+                    $(EventType::$event => stringify!($key),)+
+                }
+            }
+
+            /// The schema of its struct.
+            #[cfg(feature = "schema")]
+            pub(crate) fn struct_schema(self) -> schemars::Schema {
+                let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+                match self {
+                    $(EventType::$event => generator.into_root_schema_for::<$event>(),)+
                 }
             }
         }

@@ -34,6 +34,13 @@ macro_rules! type_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(
+            feature = "schema",
+            derive(schemars::JsonSchema),
+            schemars(with = "String", extend(
+                "pattern" = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{25}$")
+            ))
+        )]
         pub struct $name(Uuid);
 
         impl $name {
@@ -98,6 +105,11 @@ type_id! {
 ///
 /// Its order is that of the bytes (`COLLATE "C"` in SQL).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("pattern" = "^[A-Za-z0-9._-]{1,64}$"))
+)]
 pub struct Sku(String);
 
 impl Sku {

@@ -9,6 +9,8 @@ pub mod envelope;
 pub mod events;
 pub mod ids;
 pub mod money;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod topic;
 pub mod trace;
 

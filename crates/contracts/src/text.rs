@@ -49,6 +49,11 @@ macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(
+            feature = "schema",
+            derive(schemars::JsonSchema),
+            schemars(with = "String", extend("enum" = [$($text),+]))
+        )]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
         }

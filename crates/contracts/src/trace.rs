@@ -23,6 +23,16 @@ pub enum TraceError {
 
 /// The id of a whole chain of causes; never all zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend(
+        "minLength" = 32,
+        "maxLength" = 32,
+        // One digit at least is not zero; without look-ahead, which not every validator has.
+        "pattern" = "^[0-9a-f]*[1-9a-f][0-9a-f]*$",
+    ))
+)]
 pub struct TraceId([u8; 16]);
 
 impl TraceId {

@@ -9,6 +9,7 @@ pub mod load;
 pub mod logs;
 pub mod parts;
 pub mod ports;
+pub mod schemas;
 pub mod servers;
 pub mod services;
 pub mod shop;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::binaries::Profile;
-use xtask::{checks, complain, demo, load, logs, stack, status, stop, test_stack};
+use xtask::{checks, complain, demo, load, logs, schemas, stack, status, stop, test_stack};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -50,6 +50,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Write the schemas of the events and the document of their topics
+    Contracts {
+        /// Also the released schemas, with which later changes must be compatible
+        #[arg(long)]
+        release: bool,
+    },
     /// A Postgres and a Kafka that stay up for repeated test runs
     #[command(subcommand)]
     TestStack(TestStack),
@@ -84,6 +90,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Demo { debug } => demo::command(Profile::of(debug)).await,
         Command::Load(options) => load::command(&options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
+        Command::Contracts { release } => schemas::write(release).await,
         Command::TestStack(TestStack::Up) => test_stack::up().await,
         Command::TestStack(TestStack::Down) => test_stack::down().await,
     }

@@ -5,6 +5,7 @@ use crate::{ids::OrderId, trace::TraceId};
 
 /// The time of an open order is up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirationCompleted {
     /// The order.

@@ -10,6 +10,7 @@ use crate::{
 
 /// An order is reserved and paid: it will be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCompleted {
     /// The order.
@@ -35,6 +36,7 @@ pub struct OrderCompleted {
 
 /// An order cannot be fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderFailed {
     /// The order.

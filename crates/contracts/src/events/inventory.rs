@@ -10,12 +10,14 @@ use crate::{
 
 /// All lines of an order are set aside for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReserved {
     /// The order.
     pub order_id: OrderId,
     /// What is set aside: at least one line.
     #[serde(deserialize_with = "line::not_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub reservations: Vec<Line>,
     /// When.
     pub reserved_at: DateTime<Utc>,
@@ -25,6 +27,7 @@ pub struct InventoryReserved {
 
 /// Not every line could be set aside, so none is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReservationFailed {
     /// The order.
@@ -40,12 +43,14 @@ pub struct InventoryReservationFailed {
 
 /// What was set aside for an order is free again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryReleased {
     /// The order.
     pub order_id: OrderId,
     /// What was set aside: at least one line.
     #[serde(deserialize_with = "line::not_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub reservations: Vec<Line>,
     /// When.
     pub released_at: DateTime<Utc>,

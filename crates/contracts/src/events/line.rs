@@ -4,12 +4,14 @@ use crate::ids::Sku;
 
 /// Pieces of one product, in an order or a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// The product.
     pub sku: Sku,
     /// Pieces: at least 1.
     #[serde(deserialize_with = "positive")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub qty: u32,
 }
 

@@ -11,6 +11,7 @@ use crate::{
 
 /// An order was placed, at the prices of the orders service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
     /// The order.
@@ -19,6 +20,7 @@ pub struct OrderCreated {
     pub customer_id: CustomerId,
     /// What was ordered: at least one line.
     #[serde(deserialize_with = "line::not_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub items: Vec<Line>,
     /// What it costs in all.
     pub total: Amount,
@@ -37,6 +39,7 @@ pub struct OrderCreated {
 
 /// An order reached a step that does not end it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderUpdated {
     /// The order.
@@ -57,6 +60,7 @@ pub struct OrderUpdated {
 
 /// An order ended by cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelled {
     /// The order.

@@ -12,6 +12,7 @@ use crate::{
 
 /// The money for an order is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentAuthorized {
     /// The order.
@@ -31,6 +32,7 @@ pub struct PaymentAuthorized {
 
 /// An order will not be paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentFailed {
     /// The order.
@@ -49,6 +51,7 @@ pub struct PaymentFailed {
 
 /// The money set aside was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentCaptured {
     /// The order.
@@ -67,6 +70,7 @@ pub struct PaymentCaptured {
 
 /// The money set aside is free again and was never taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentVoided {
     /// The order.
@@ -85,6 +89,7 @@ pub struct PaymentVoided {
 
 /// The money taken was given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRefunded {
     /// The order.
@@ -104,6 +109,11 @@ pub struct PaymentRefunded {
 /// Why a payment failed. Providers know more reasons than we do: those are
 /// kept as they came.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("examples" = ["CARD_DECLINED"]))
+)]
 pub enum PaymentFailureReason {
     /// `CARD_DECLINED`.
     CardDeclined,

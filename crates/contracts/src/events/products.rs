@@ -9,6 +9,7 @@ use crate::{
 
 /// A product can be ordered from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductCreated {
     /// The product.
@@ -29,6 +30,7 @@ pub struct ProductCreated {
 
 /// A product changed; carries all of it, so that a copy can be made from it alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductUpdated {
     /// The product.
@@ -49,6 +51,7 @@ pub struct ProductUpdated {
 
 /// A product can no longer be ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductDiscontinued {
     /// The product.

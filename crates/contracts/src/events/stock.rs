@@ -5,6 +5,7 @@ use crate::{ids::Sku, trace::TraceId};
 
 /// The stock of a product changed; at most one a product a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockChanged {
     /// The product.

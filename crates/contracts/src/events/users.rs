@@ -11,6 +11,7 @@ use crate::{
 
 /// Someone signed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UserRegistered {
     /// The new user.
@@ -27,6 +28,7 @@ pub struct UserRegistered {
 
 /// A key by which access tokens are checked from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKeyPublished {
     /// The `kid` of the tokens.
@@ -65,6 +67,14 @@ text_enum! {
 
 /// An e-mail address; not shown by `Debug`, since that goes to logs.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend(
+        "maxLength" = 254,
+        "pattern" = r"^[^\s\x00-\x1f\x7f-\x9f]+@[^\s\x00-\x1f\x7f-\x9f@]+$",
+    ))
+)]
 pub struct Email(String);
 
 impl Email {
@@ -111,6 +121,11 @@ serde_as_text!(Email);
 /// An Ed25519 public key: 32 bytes, written as base64url without padding (the
 /// `x` of a JWK).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("pattern" = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"))
+)]
 pub struct PublicKey(String);
 
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

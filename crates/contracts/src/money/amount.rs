@@ -13,6 +13,16 @@ const MAX_SCALE: usize = 18;
 /// Two amounts are equal if their digits are; compare values as
 /// [`Money`](super::Money).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(
+        with = "f64",
+        description = "A plain decimal number, not negative, with at most the decimals that ISO 4217 \
+            gives the currency; published with all of them. Read it as a decimal, not as a float.",
+        extend("minimum" = 0, "maximum" = i64::MAX)
+    )
+)]
 pub struct Amount {
     units: i64,
     scale: u8,

@@ -5,6 +5,11 @@ use crate::text::serde_as_text;
 
 /// A circulating currency of ISO 4217.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("enum" = Currency::codes()))
+)]
 pub struct Currency {
     code: &'static str,
     digits: u8,
@@ -37,6 +42,19 @@ const TWO: &[&str] = &[
 impl Currency {
     /// The Indian rupee.
     pub const INR: Currency = Currency { code: "INR", digits: 2 };
+
+    /// Every code, sorted.
+    #[cfg(feature = "schema")]
+    fn codes() -> Vec<&'static str> {
+        let mut codes: Vec<_> =
+            DIGITS.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
+        codes.sort_unstable();
+        codes
+    }
+
+    /// The codes of currencies without decimals, sorted.
+    #[cfg(feature = "schema")]
+    pub(crate) const WITHOUT_DECIMALS: &'static [&'static str] = ZERO;
 
     /// The three letters.
     pub const fn code(self) -> &'static str {

@@ -1,5 +1,7 @@
 //! Whatever decodes also prints, and comes back the same.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     events::{Event, EventType, Line, OrderCreated, PaymentFailed, PaymentFailureReason},
@@ -10,12 +12,14 @@ use contracts::{
 use proptest::{option, prelude::*, sample::select};
 use uuid::Uuid;
 
-use crate::golden::full;
+use crate::{golden::full, validation::refused};
 
 fn comes_back(event: &Event) {
     let json = event.to_json();
     assert!(json.starts_with(format!(r#"{{"type":"{}","#, event.event_type()).as_bytes()));
     assert_eq!(Event::decode(event.event_type(), &json).as_ref(), Ok(event));
+    let body = serde_json::from_slice(&json).unwrap();
+    assert_eq!(refused(event.event_type(), &body), BTreeSet::new(), "{body}");
 }
 
 fn time() -> impl Strategy<Value = DateTime<Utc>> {

@@ -1,0 +1,41 @@
+//! Writes the documents of the contracts; run by `cargo xtask contracts`.
+
+use std::{collections::BTreeMap, env, error::Error, fs, path::Path, path::PathBuf};
+
+use contracts::schema::{self, RELEASED};
+use serde_json::Value;
+
+/// With `--release` also the released schemas, unless they would break.
+fn main() -> Result<(), Box<dyn Error>> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = package.join("schemas");
+    let released = folder.join(RELEASED);
+    let services = package.join("../../services");
+
+    fs::create_dir_all(&folder)?;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.is_dir() && path != released {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    write(&folder, schema::documents(&services)?)?;
+    if env::args().any(|argument| argument == "--release") {
+        let breaking =
+            schema::breaking_changes(&schema::read_schemas(&released)?, &schema::schemas());
+        if !breaking.is_empty() {
+            return Err(format!("not released, since it breaks:\n{}", breaking.join("\n")).into());
+        }
+        write(&released, schema::schemas())?;
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, documents: BTreeMap<PathBuf, Value>) -> Result<(), Box<dyn Error>> {
+    for (path, document) in documents {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, schema::text(document))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What the contracts look like from outside Rust: a JSON Schema of each event,
+//! and an `AsyncAPI` document of all topics. They are made of the types, and
+//! committed under `schemas/` by `cargo xtask contracts`.
+
+mod asyncapi;
+mod compatibility;
+mod consumers;
+mod event;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+pub use self::{
+    compatibility::breaking_changes,
+    consumers::{Consumers, read as read_consumers},
+    event::schema,
+};
+use crate::events::EventType;
+
+/// The document of all topics.
+pub const ASYNCAPI: &str = "asyncapi.json";
+
+/// The schemas as of the last release; written at a release alone.
+pub const RELEASED: &str = "released";
+
+/// Where a schema is, below the folder of the schemas or that of the released ones.
+pub fn path(event: EventType) -> PathBuf {
+    Path::new(event.topic().name()).join(format!("{event}.json"))
+}
+
+/// All schemas, by their paths.
+pub fn schemas() -> BTreeMap<PathBuf, Value> {
+    EventType::ALL.iter().map(|event| (path(*event), schema(*event))).collect()
+}
+
+/// The schemas that were written below `folder`, by their paths; none if it is not there.
+pub fn read_schemas(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
+    let mut schemas = BTreeMap::new();
+    if !folder.exists() {
+        return Ok(schemas);
+    }
+    for topic in fs::read_dir(folder)? {
+        let topic = topic?;
+        for file in fs::read_dir(topic.path())? {
+            let file = file?;
+            let path = Path::new(&topic.file_name()).join(file.file_name());
+            schemas.insert(path, serde_json::from_slice(&fs::read(file.path())?)?);
+        }
+    }
+    Ok(schemas)
+}
+
+/// All documents, by their paths, for the services whose sources are below `services`.
+pub fn documents(services: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
+    let mut documents = schemas();
+    documents.insert(ASYNCAPI.into(), asyncapi::document(&read_consumers(services)?));
+    Ok(documents)
+}
+
+/// A document as it is written: the same bytes wherever it is made.
+pub fn text(mut document: Value) -> String {
+    // Another crate of the build may have told serde_json to keep the order of insertion.
+    document.sort_all_objects();
+    format!("{document:#}\n")
+}
