@@ -125,6 +125,7 @@ impl<'p> Batch<'p> {
                 first_failed_at: now,
                 event_id: poison.event_id,
                 event_type: poison.event_type,
+                marked_inbox: false,
             };
             dead_letter::keep(&mut tx, message, topic.name(), failure).await?;
         }
@@ -186,6 +187,7 @@ impl<'p> Batch<'p> {
                 first_failed_at: attempts.first_failed_at.unwrap_or(tx.now()),
                 event_id: Some(event.id),
                 event_type: Some(event.event.event_type()),
+                marked_inbox: true,
             };
             dead_letter::keep(tx, self.messages[at], event.topic.name(), failure).await?;
         }
@@ -195,7 +197,7 @@ impl<'p> Batch<'p> {
 
 /// Calls the handler under a savepoint; what it did is undone if it fails. The outer error is that of
 /// the transaction itself.
-async fn attempt<H: Handler>(
+pub(crate) async fn attempt<H: Handler>(
     handler: &H,
     tx: &mut Tx,
     events: &[Received],

@@ -1,3 +1,14 @@
+//! Records that can never be processed, and what an operator does with them.
+
+mod desk;
+mod kept;
+mod open;
+mod redrive;
+
+pub use desk::{DeadLetters, Discarded};
+pub use kept::{DeadLetter, Fate, Filter, State, Summary};
+pub use redrive::{Redriven, Unavailable};
+
 use chrono::{DateTime, Utc};
 use contracts::{events::EventType, topic::dead_letter_topic};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -16,23 +27,23 @@ pub(crate) struct Failure {
     pub(crate) first_failed_at: DateTime<Utc>,
     pub(crate) event_id: Option<Uuid>,
     pub(crate) event_type: Option<EventType>,
+    /// Whether the event's id goes into the inbox with it, because it reached the handler.
+    pub(crate) marked_inbox: bool,
 }
 
 /// The most causes that are told of an error, and the most bytes of each.
 const MAX_ERRORS: usize = 16;
 const MAX_ERROR: usize = 1024;
 
-impl Failure {
-    /// A dead letter must never be what cannot be stored: Postgres takes no NUL in text, brokers no
-    /// header without end.
-    fn storable(mut self) -> Self {
-        self.errors.truncate(MAX_ERRORS);
-        for text in &mut self.errors {
-            text.truncate(text.floor_char_boundary(MAX_ERROR));
-            *text = text.replace('\0', "\u{fffd}");
-        }
-        self
+/// A dead letter must never be what cannot be stored: Postgres takes no NUL in text, brokers no header
+/// without end.
+fn storable(mut errors: Vec<String>) -> Vec<String> {
+    errors.truncate(MAX_ERRORS);
+    for text in &mut errors {
+        text.truncate(text.floor_char_boundary(MAX_ERROR));
+        *text = text.replace('\0', "\u{fffd}");
     }
+    errors
 }
 
 /// The most bytes of original headers that a copy repeats.
@@ -52,7 +63,7 @@ pub(crate) async fn keep(
     topic: &str,
     failure: Failure,
 ) -> sqlx::Result<()> {
-    let failure = failure.storable();
+    let errors = storable(failure.errors);
     let headers: Vec<_> =
         record::headers(message).into_iter().map(|header| header.unwrap_or(UNREADABLE)).collect();
     let (names, values): (Vec<&str>, Vec<&[u8]>) = headers.iter().copied().unzip();
@@ -62,8 +73,8 @@ pub(crate) async fn keep(
     let kept = sqlx::query(
         "INSERT INTO dead_letters (id, topic, partition, record_offset, key, header_names,
              header_values, payload, event_id, event_type, errors, attempts, first_failed_at,
-             last_failed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             last_failed_at, marked_inbox)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT (topic, partition, record_offset) DO NOTHING",
     )
     .bind(id)
@@ -76,10 +87,11 @@ pub(crate) async fn keep(
     .bind(message.payload())
     .bind(failure.event_id)
     .bind(event_type)
-    .bind(&failure.errors)
+    .bind(&errors)
     .bind(failure.attempts)
     .bind(failure.first_failed_at)
     .bind(now)
+    .bind(failure.marked_inbox)
     .execute(tx.conn())
     .await?;
     if kept.rows_affected() == 0 {
@@ -90,7 +102,7 @@ pub(crate) async fn keep(
     tracing::error!(
         service, topic, partition = message.partition(), offset = message.offset(),
         dead_letter_id = %id, event_id = ?failure.event_id, event_type,
-        errors = ?failure.errors, attempts = failure.attempts,
+        ?errors, attempts = failure.attempts,
         "dead letter {id}: a record cannot be processed"
     );
     metrics::counter!("dead_letters_total", "topic" => topic.to_owned()).increment(1);
@@ -113,7 +125,7 @@ pub(crate) async fn keep(
         ("dead-letter-topic", topic.to_owned()),
         ("dead-letter-partition", message.partition().to_string()),
         ("dead-letter-offset", message.offset().to_string()),
-        ("dead-letter-error", failure.errors.join(": ")),
+        ("dead-letter-error", errors.join(": ")),
         ("dead-letter-attempts", failure.attempts.to_string()),
         ("dead-letter-time", now.to_rfc3339()),
         ("dead-letter-body", body.to_owned()),
@@ -131,27 +143,16 @@ pub(crate) async fn keep(
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn failure(errors: Vec<String>) -> Failure {
-        Failure {
-            errors,
-            attempts: 1,
-            first_failed_at: DateTime::UNIX_EPOCH,
-            event_id: None,
-            event_type: None,
-        }
-    }
 
     proptest! {
         #[test]
         fn whatever_the_errors_say_they_can_be_stored(
             errors in prop::collection::vec("(\\PC|\\x00){0,1500}", 0..20),
         ) {
-            let stored = failure(errors.clone()).storable().errors;
+            let stored = storable(errors.clone());
             prop_assert_eq!(stored.len(), errors.len().min(MAX_ERRORS));
             for (stored, error) in stored.iter().zip(&errors) {
                 prop_assert!(!stored.contains('\0'));

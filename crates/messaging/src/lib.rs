@@ -5,6 +5,7 @@
 //! * [`Relay`]: publishes them to Kafka in order per key, one leader per service.
 //! * [`Consumer`] and [`Handler`]: batches of events, one transaction a batch, deduplicated by the
 //!   inbox; what can never be processed becomes a dead letter.
+//! * [`DeadLetters`]: shows an operator what was kept, and processes it after all.
 //! * [`Tail`]: follows topics without a group, for live streams.
 //!
 //! This is the only crate, with the test support, that knows rdkafka.
@@ -24,6 +25,9 @@ mod relay;
 mod tail;
 
 pub use consumer::{Consumer, Handler};
+pub use dead_letter::{
+    DeadLetter, DeadLetters, Discarded, Fate, Filter, Redriven, State, Summary, Unavailable,
+};
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
 pub use kafka::KafkaConfig;
 pub use outbox::{Outbox, PublishError, Tx};

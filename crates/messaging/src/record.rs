@@ -73,9 +73,28 @@ pub(crate) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Option<(&'a s
         .collect()
 }
 
+/// Where a record was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) topic: Topic,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+}
+
 /// Reads a record of `topic`; `wants` names the types its reader handles.
 pub(crate) fn decode(message: &BorrowedMessage<'_>, topic: Topic, wants: &[EventType]) -> Decoded {
-    let Some(headers) = headers(message).into_iter().collect::<Option<Vec<_>>>() else {
+    let place = Place { topic, partition: message.partition(), offset: message.offset() };
+    decode_parts(headers(message), message.payload(), place, wants)
+}
+
+/// The same for a record that was kept; a header is `None` where its name is not UTF-8.
+pub(crate) fn decode_parts(
+    headers: Vec<Option<(&str, &[u8])>>,
+    payload: Option<&[u8]>,
+    Place { topic, partition, offset }: Place,
+    wants: &[EventType],
+) -> Decoded {
+    let Some(headers) = headers.into_iter().collect::<Option<Vec<_>>>() else {
         return Decoded::poison("a header's name is not UTF-8", None);
     };
     let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
@@ -95,7 +114,7 @@ pub(crate) fn decode(message: &BorrowedMessage<'_>, topic: Topic, wants: &[Event
         let error = format!("a {} does not belong on {topic}", envelope.event_type);
         return Decoded::poison(error, Some(&envelope));
     }
-    let Some(payload) = message.payload() else {
+    let Some(payload) = payload else {
         return Decoded::poison("the record has no body", Some(&envelope));
     };
     match Event::decode(envelope.event_type, payload) {
@@ -105,8 +124,8 @@ pub(crate) fn decode(message: &BorrowedMessage<'_>, topic: Topic, wants: &[Event
             time: envelope.time,
             trace: envelope.trace,
             topic,
-            partition: message.partition(),
-            offset: message.offset(),
+            partition,
+            offset,
         })),
         Err(error) => Decoded::poison(error, Some(&envelope)),
     }

@@ -17,6 +17,7 @@ mod poison;
 mod postgres_outage;
 mod rebalance;
 mod redelivery;
+mod redrive;
 mod relay;
 mod retries;
 mod shutdown;
