@@ -1,12 +1,30 @@
 //! Writes the documents of the contracts; run by `cargo xtask contracts`.
 
-use std::{collections::BTreeMap, env, error::Error, fs, path::Path, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use contracts::schema::{self, RELEASED};
 use serde_json::Value;
 
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// With `--release` also the released schemas, unless they would break.
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = package.join("schemas");
     let released = folder.join(RELEASED);
