@@ -1,6 +1,6 @@
 //! This service's copy of the catalogue: the prices of new orders.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use contracts::ids::Sku;
 use contracts::money::Money;
@@ -38,7 +38,7 @@ pub async fn keep(connection: &mut PgConnection, news: &BTreeMap<&Sku, News>) ->
 pub async fn load<'s>(
     connection: &mut PgConnection,
     skus: impl IntoIterator<Item = &'s Sku>,
-) -> sqlx::Result<HashMap<Sku, Price>> {
+) -> sqlx::Result<BTreeMap<Sku, Price>> {
     let mut skus: Vec<_> = skus.into_iter().map(Sku::as_str).collect();
     skus.sort_unstable();
     skus.dedup();

@@ -1,6 +1,6 @@
 //! What an order costs, at the prices of this service. Pure.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use contracts::events::Line;
 use contracts::ids::Sku;
@@ -91,7 +91,7 @@ impl Refusal {
 }
 
 /// Prices the lines of an order.
-pub fn quote(lines: &[Line], prices: &HashMap<Sku, Price>) -> Result<Quote, Refusal> {
+pub fn quote(lines: &[Line], prices: &BTreeMap<Sku, Price>) -> Result<Quote, Refusal> {
     let mut total: Option<Money> = None;
     let mut quoted = Vec::with_capacity(lines.len());
     for (line, Line { sku, qty }) in lines.iter().enumerate() {
@@ -129,7 +129,7 @@ mod tests {
         Price { each: Money { minor, currency: currency.parse().unwrap() }, active: true }
     }
 
-    fn prices() -> HashMap<Sku, Price> {
+    fn prices() -> BTreeMap<Sku, Price> {
         let discontinued = Price { active: false, ..price(500, "INR") };
         [
             ("MUG", price(74_950, "INR")),

@@ -23,6 +23,16 @@ fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
         "messaging" | "test-support" => Some(&["contracts"]),
         "service-kit" => Some(&["contracts", "messaging"]),
         "xtask" => Some(&["contracts", "test-support"]),
+        // Plays the services against each other. Nobody may depend on it.
+        "simulation" => Some(&[
+            "contracts",
+            "messaging",
+            "orders",
+            "inventory",
+            "payments",
+            "expiration",
+            "notification",
+        ]),
         _ if package.is_service => Some(&["contracts", "messaging", "service-kit"]),
         _ => None,
     }
@@ -138,6 +148,7 @@ fn each_wrong_way_is_found() {
                 ("test-support", package(false, &["contracts", "rdkafka"], &[])),
                 ("orders", package(true, &["messaging", "service-kit"], &["test-support"])),
                 ("auth", package(true, &["contracts"], &[])),
+                ("simulation", package(false, &["messaging", "orders"], &[])),
             ]
             .map(|(name, package)| (name.to_owned(), package)),
         )
@@ -173,6 +184,16 @@ fn each_wrong_way_is_found() {
             "messaging",
             package(false, &[], &["service-kit"]),
             "messaging must not depend on service-kit, not even for its tests",
+        ),
+        (
+            "orders",
+            package(true, &[], &["simulation"]),
+            "orders must not depend on simulation, not even for its tests",
+        ),
+        (
+            "simulation",
+            package(false, &["service-kit"], &[]),
+            "simulation must not depend on service-kit",
         ),
         ("shared", package(false, &[], &[]), "shared has no place among the layers"),
     ];
