@@ -1,15 +1,17 @@
 //! The `main` of every service.
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 use anyhow::Context;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use messaging::Handler;
 use sqlx::migrate::Migrator;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::KitArgs;
+use crate::dlq::DeadLetterCommand;
 use crate::kit::Kit;
 use crate::{database, telemetry};
 
@@ -58,24 +60,38 @@ pub fn main<C: Args>(
     service: Service,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
 ) -> ExitCode {
-    main_with_commands(service, start, async |_kit: &mut Kit, _config: C, command: NoCommand| {
+    let run = async |_kit: &mut Kit, _config: C, command: NoCommand| -> anyhow::Result<()> {
         match command {}
-    })
+    };
+    main_with_commands(service, start, run)
+}
+
+/// Like [`main`], for a service that hears of events: with the subcommand `dlq`. `handler` makes what
+/// redriven dead letters are handed to.
+pub fn main_of_consumer<C: Args, H: Handler>(
+    service: Service,
+    start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
+    handler: impl FnOnce(&Kit) -> H,
+) -> ExitCode {
+    let run = async |kit: &mut Kit, _config: C, command: DeadLetterCommand| {
+        anyhow::Ok(command.run(kit, &handler(kit)).await)
+    };
+    main_with_commands(service, start, run)
 }
 
 /// Like [`main`], for a service with subcommands of its own. `run` gets the one that was chosen,
-/// with a kit whose tasks end when it returns.
-pub fn main_with_commands<C: Args, X: Subcommand>(
+/// with a kit whose tasks end when it returns; the process exits with what it returns.
+pub fn main_with_commands<C: Args, X: Subcommand, T: Termination>(
     service: Service,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
-    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
 ) -> ExitCode {
     let cli = match parse(service, std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
     match run_process(service, cli, start, run) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "{} failed", service.name);
             ExitCode::FAILURE
@@ -95,12 +111,12 @@ fn parse<C: Args, X: Subcommand>(
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-fn run_process<C: Args, X: Subcommand>(
+fn run_process<C: Args, X: Subcommand, T: Termination>(
     service: Service,
     cli: Cli<C, X>,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
-    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
+) -> anyhow::Result<ExitCode> {
     telemetry::init(&cli.kit.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(service, cli, start, run));
@@ -109,49 +125,51 @@ fn run_process<C: Args, X: Subcommand>(
     result
 }
 
-async fn run_command<C: Args, X: Subcommand>(
+async fn run_command<C: Args, X: Subcommand, T: Termination>(
     service: Service,
     cli: Cli<C, X>,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
-    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
+) -> anyhow::Result<ExitCode> {
     let Cli { kit: args, config, command } = cli;
     let shutdown = CancellationToken::new();
     cancel_on_signal(shutdown.clone())?;
     let shutdown_timeout = args.shutdown.timeout();
 
-    let kit = match command.unwrap_or(Command::Serve) {
+    match command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let starting = async {
                 let mut kit = kit(service, args, shutdown.clone()).await?;
                 start(&mut kit, config).await?;
                 anyhow::Ok(kit)
             };
-            shutdown.run_until_cancelled(starting).await.transpose()?
+            if let Some(kit) = shutdown.run_until_cancelled(starting).await.transpose()? {
+                kit.run(shutdown_timeout).await?;
+            }
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
         }
         Command::Migrate => {
             let migrating = async {
                 let pool = database::connect(&args.database, service.name).await?;
                 database::migrate(&pool, service.migrations).await.context("cannot migrate")
             };
-            return shutdown.run_until_cancelled(migrating).await.context("interrupted")?;
+            shutdown.run_until_cancelled(migrating).await.context("interrupted")??;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Own(own) => {
             let running = async {
                 let mut kit = kit(service, args, shutdown.clone()).await?;
-                run(&mut kit, config, own).await?;
-                anyhow::Ok(kit)
+                let done = run(&mut kit, config, own).await?;
+                anyhow::Ok((kit, done))
             };
-            let kit = shutdown.run_until_cancelled(running).await.context("interrupted")??;
+            let (kit, done) =
+                shutdown.run_until_cancelled(running).await.context("interrupted")??;
             shutdown.cancel();
-            Some(kit)
+            kit.run(shutdown_timeout).await?;
+            Ok(done.report())
         }
-    };
-    if let Some(kit) = kit {
-        kit.run(shutdown_timeout).await?;
     }
-    tracing::info!("stopped");
-    Ok(())
 }
 
 async fn kit(service: Service, args: KitArgs, shutdown: CancellationToken) -> anyhow::Result<Kit> {

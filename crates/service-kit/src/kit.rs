@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use messaging::{Consumer, Handler, KafkaConfig, Outbox, Relay};
+use messaging::{Consumer, DeadLetters, Handler, KafkaConfig, Outbox, Relay};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -97,13 +97,19 @@ impl Kit {
         self.spawn("relay", async move { Ok(relay.run(shutdown).await?) });
     }
 
-    /// Hears of the events that `handler` handles, and publishes: even a service without events of its
-    /// own has copies of dead letters.
+    /// Hears of the events that `handler` handles, tells how many of them are dead letters, and
+    /// publishes: even a service without events of its own has copies of those.
     pub fn consume_events(&mut self, handler: impl Handler) {
         self.publish_events();
         let consumer = Consumer::new(self.kafka.clone(), self.outbox.clone(), handler);
         let shutdown = self.shutdown.clone();
         self.spawn("consumer", async move { Ok(consumer.run(shutdown).await?) });
+        let letters = DeadLetters::new(self.outbox.clone());
+        let shutdown = self.shutdown.clone();
+        self.spawn("dead letters", async move {
+            letters.tell_open(shutdown).await;
+            Ok(())
+        });
     }
 
     /// Opens the port and serves the routes, and with them `/healthz`, `/readyz`, `/metrics` and

@@ -10,6 +10,7 @@
 mod app;
 pub mod config;
 pub mod database;
+mod dlq;
 pub mod http;
 mod kit;
 pub mod metrics;
@@ -20,7 +21,8 @@ pub mod telemetry;
 pub mod testing;
 pub mod tokens;
 
-pub use app::{Service, main, main_with_commands};
+pub use app::{Service, main, main_of_consumer, main_with_commands};
+pub use dlq::DeadLetterCommand;
 pub use kit::Kit;
 pub use readiness::{Readiness, ReadyFlag};
 pub use supervisor::Supervisor;

@@ -40,3 +40,9 @@ pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr>
     kit.spawn("pruning", pruning::run(kit.pool.clone(), kit.shutdown.clone()));
     kit.serve_http(OpenApiRouter::new()).await
 }
+
+/// The handler for dead letters that are redriven, in a process of its own: the clock of a
+/// running replica find what it leaves in the tables.
+pub fn redriving(kit: &Kit) -> Inbound {
+    Inbound::new(&Clock::new(kit.outbox.clone()))
+}

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::main(expiration::SERVICE, expiration::start)
+    service_kit::main_of_consumer(expiration::SERVICE, expiration::start, expiration::redriving)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::main(inventory::SERVICE, inventory::start)
+    service_kit::main_of_consumer(inventory::SERVICE, inventory::start, |_kit| inventory::Inbound)
 }

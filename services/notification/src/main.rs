@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use notification::{SERVICE, start};
+use notification::{SERVICE, redriving, start};
 
 fn main() -> ExitCode {
-    service_kit::main(SERVICE, start)
+    service_kit::main_of_consumer(SERVICE, start, redriving)
 }

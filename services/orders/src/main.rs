@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use orders::{SERVICE, start};
+use orders::{OrdersHandler, SERVICE, start};
 
 fn main() -> ExitCode {
-    service_kit::main(SERVICE, start)
+    service_kit::main_of_consumer(SERVICE, start, |_kit| OrdersHandler)
 }

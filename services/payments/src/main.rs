@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::main(payments::SERVICE, payments::start)
+    service_kit::main_of_consumer(payments::SERVICE, payments::start, payments::redriving)
 }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
 
-use crate::consumer::Inbound;
+pub use crate::consumer::Inbound;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/products");
 

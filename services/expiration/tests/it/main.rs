@@ -4,6 +4,7 @@
 
 mod firing;
 mod outages;
+mod poison;
 mod replicas;
 mod timers;
 mod world;

@@ -5,6 +5,7 @@
 mod hot_product;
 mod http;
 mod orders;
+mod poison;
 mod products;
 mod set_stock;
 mod warehouse;

@@ -8,4 +8,5 @@ mod http;
 mod mail_server;
 mod office;
 mod orders;
+mod poison;
 mod smtp;

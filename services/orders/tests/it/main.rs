@@ -10,8 +10,10 @@
 
 mod access;
 mod catalogue;
+mod dead_letters;
 mod idempotency;
 mod placing;
+mod poison;
 mod reading;
 mod running;
 mod saga;

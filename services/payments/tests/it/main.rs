@@ -5,6 +5,7 @@
 mod crash;
 mod late;
 mod pay;
+mod poison;
 mod provider;
 mod shop;
 mod steps;

@@ -6,4 +6,5 @@ mod admin;
 mod catalogue;
 mod input;
 mod neighbours;
+mod poison;
 mod shop;
