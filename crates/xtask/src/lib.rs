@@ -1,8 +1,10 @@
 //! Developer commands: the local stack, the tests, and what they are made of.
 
 pub mod audit;
+mod batches;
 pub mod binaries;
 pub mod checks;
+mod cpu;
 mod database;
 pub mod demo;
 pub mod load;

@@ -15,7 +15,9 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     audit,
+    batches::Batches,
     binaries::Profile,
+    cpu::Costs,
     demo::stock_up,
     parts::{Admin, Description},
     ports::{Choice, KAFKA, POSTGRES},
@@ -78,7 +80,9 @@ pub async fn command(options: &Options) -> Result<()> {
         ));
 
         say(&format!("\n{} orders over {} connections", options.orders, options.connections));
-        let placing = burst(&shop, &sku, options.orders, options.connections);
+        let crowd = Crowd::gather(&shop).await?;
+        let (before, batches) = (Costs::now(&folders), Batches::now(&description.urls()).await?);
+        let placing = crowd.burst(&shop, &sku, options.orders, options.connections);
         let burst = if options.outages {
             let outages = outages(&folders, description);
             let (burst, outages) = tokio::join!(placing, outages);
@@ -96,6 +100,9 @@ pub async fn command(options: &Options) -> Result<()> {
             burst.ended_in.as_secs_f64(),
             as_rate(burst.ended, burst.ended_in),
         ));
+        let placed = u32::try_from(options.orders).unwrap_or(u32::MAX);
+        Costs::now(&folders).tell_since(&before, placed);
+        Batches::now(&description.urls()).await?.tell_since(&batches);
         ensure!(burst.accepted == options.orders, "not every order was accepted");
         audit::settled(&description.database_url).await
     })
@@ -184,64 +191,86 @@ pub async fn one_at_a_time(shop: &Shop, sku: &str, orders: usize) -> Result<Vec<
     Ok(times)
 }
 
-/// Places `orders` orders over `connections` connections at once, repeating what is not answered, and
-/// waits for their ends.
-pub async fn burst(shop: &Shop, sku: &str, orders: usize, connections: usize) -> Result<Burst> {
-    let ended: Arc<Mutex<HashSet<String>>> = Arc::default();
-    let (count, mut counted) = watch::channel(0);
-    let mut watchers = JoinSet::new();
-    let mut customers = Vec::with_capacity(CUSTOMERS);
-    for _ in 0..CUSTOMERS {
-        let customer = new_customer(shop).await?;
-        let mut changes = shop.changes(&customer).await?;
-        let (ended, count) = (Arc::clone(&ended), count.clone());
-        watchers.spawn(async move {
-            while let Ok(change) = changes.next().await {
-                if change.is_terminal() {
-                    let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
-                    ended.insert(change.order_id);
-                    count.send_replace(ended.len());
+/// Customers whose streams are watched.
+#[derive(Debug)]
+pub struct Crowd {
+    customers: Vec<Account>,
+    /// Orders whose end was seen, and how many they are.
+    ended: Arc<Mutex<HashSet<String>>>,
+    counted: watch::Receiver<usize>,
+    _watchers: JoinSet<()>,
+}
+
+impl Crowd {
+    /// Signs them up and opens a stream for each.
+    pub async fn gather(shop: &Shop) -> Result<Self> {
+        let ended: Arc<Mutex<HashSet<String>>> = Arc::default();
+        let (count, counted) = watch::channel(0);
+        let mut watchers = JoinSet::new();
+        let mut customers = Vec::with_capacity(CUSTOMERS);
+        for _ in 0..CUSTOMERS {
+            let customer = new_customer(shop).await?;
+            let mut changes = shop.changes(&customer).await?;
+            let (ended, count) = (Arc::clone(&ended), count.clone());
+            watchers.spawn(async move {
+                while let Ok(change) = changes.next().await {
+                    if change.is_terminal() {
+                        let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+                        ended.insert(change.order_id);
+                        count.send_replace(ended.len());
+                    }
                 }
-            }
-        });
-        customers.push(customer);
+            });
+            customers.push(customer);
+        }
+        Ok(Self { customers, ended, counted, _watchers: watchers })
     }
 
-    let started = Instant::now();
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut workers = JoinSet::new();
-    for _ in 0..connections {
-        let (shop, sku) = (shop.clone(), sku.to_owned());
-        let (next, customers) = (Arc::clone(&next), customers.clone());
-        workers.spawn(async move {
-            let (mut accepted, mut repeated) = (Vec::new(), 0);
-            loop {
-                let position = next.fetch_add(1, Ordering::Relaxed);
-                if position >= orders {
-                    return anyhow::Ok((accepted, repeated));
+    /// Places `orders` orders over `connections` connections at once, repeating what is not answered,
+    /// and waits for their ends.
+    pub async fn burst(
+        mut self,
+        shop: &Shop,
+        sku: &str,
+        orders: usize,
+        connections: usize,
+    ) -> Result<Burst> {
+        let started = Instant::now();
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut workers = JoinSet::new();
+        for _ in 0..connections {
+            let (shop, sku) = (shop.clone(), sku.to_owned());
+            let (next, customers) = (Arc::clone(&next), self.customers.clone());
+            workers.spawn(async move {
+                let (mut accepted, mut repeated) = (Vec::new(), 0);
+                loop {
+                    let position = next.fetch_add(1, Ordering::Relaxed);
+                    if position >= orders {
+                        return anyhow::Ok((accepted, repeated));
+                    }
+                    let customer = &customers[position % customers.len()];
+                    let (order, repeats) =
+                        shop.place_order_persistently(customer, &sku, "pm_card_ok").await?;
+                    accepted.push(order);
+                    repeated += repeats;
                 }
-                let customer = &customers[position % customers.len()];
-                let (order, repeats) =
-                    shop.place_order_persistently(customer, &sku, "pm_card_ok").await?;
-                accepted.push(order);
-                repeated += repeats;
-            }
-        });
+            });
+        }
+        let (mut accepted, mut repeats) = (HashSet::with_capacity(orders), 0);
+        while let Some(worker) = workers.join_next().await {
+            let (orders, repeated) = worker??;
+            accepted.extend(orders);
+            repeats += repeated;
+        }
+        let placed_in = started.elapsed();
+        let all = self.counted.wait_for(|ended| *ended >= accepted.len());
+        // Whether some are missing is for the audit to say.
+        let _ = timeout(PATIENCE, all).await;
+        let ended_in = started.elapsed();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = accepted.iter().filter(|order| ended.contains(*order)).count();
+        Ok(Burst { accepted: accepted.len(), repeats, ended, placed_in, ended_in })
     }
-    let (mut accepted, mut repeats) = (HashSet::with_capacity(orders), 0);
-    while let Some(worker) = workers.join_next().await {
-        let (orders, repeated) = worker??;
-        accepted.extend(orders);
-        repeats += repeated;
-    }
-    let placed_in = started.elapsed();
-    let all = counted.wait_for(|ended| *ended >= accepted.len());
-    // Whether some are missing is for the audit to say.
-    let _ = timeout(PATIENCE, all).await;
-    let ended_in = started.elapsed();
-    let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
-    let ended = accepted.iter().filter(|order| ended.contains(*order)).count();
-    Ok(Burst { accepted: accepted.len(), repeats, ended, placed_in, ended_in })
 }
 
 async fn new_customer(shop: &Shop) -> Result<Account> {

@@ -22,10 +22,11 @@ const LOG_SETTINGS: &str = include_str!("../../stack/log4j2.properties");
 const CLUSTER_ID: &str = "boutiqueLocalStack000A";
 
 /// Bounded memory, quick to start; one collector thread leaves the cores to the work.
-const JVM: [&str; 6] = [
+const JVM: [&str; 7] = [
     "-Xms256m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-Xshare:auto",
     "-Djava.awt.headless=true",
     "-Dfile.encoding=UTF-8",

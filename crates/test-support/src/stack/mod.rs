@@ -21,7 +21,7 @@ pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};
 pub use postgres::Postgres;
 pub(crate) use process::is_gone;
-pub use process::{ServerProcess, log_tail, run_to_end, wait_ready};
+pub use process::{ProcessCost, ServerProcess, log_tail, run_to_end, wait_ready};
 pub use roles::{SERVICES, create_service_role, in_database, url_with};
 pub use secret::{random_password, write_secret};
 

@@ -80,6 +80,17 @@ impl ServerProcess {
         self.pid
     }
 
+    /// What it has cost so far, with its children: those that run, and those that have ended.
+    pub fn cost(&self) -> ProcessCost {
+        let family = self.family();
+        family.iter().map(|(pid, _)| ProcessCost::of(*pid)).fold(ProcessCost::default(), |a, b| {
+            ProcessCost {
+                cpu_micros: a.cpu_micros + b.cpu_micros,
+                peak_kib: a.peak_kib.max(b.peak_kib),
+            }
+        })
+    }
+
     /// Whether it runs; one that ended and was not yet waited for does not.
     pub fn is_alive(&self) -> bool {
         stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)
@@ -149,10 +160,36 @@ pub(crate) fn is_gone(pid: u32) -> bool {
     stat(pid).is_none_or(|stat| stat.ended)
 }
 
+/// What a process has cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcessCost {
+    /// Processor time, in steps of 10 ms; that of children it has waited for is counted in.
+    pub cpu_micros: u64,
+    /// The most memory it ever had resident; of several, that of the largest.
+    pub peak_kib: u64,
+}
+
+impl ProcessCost {
+    /// Of one process; nothing where it is gone.
+    pub fn of(pid: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        Self {
+            cpu_micros: stat(pid).map_or(0, |stat| stat.cpu_ticks * TICK_MICROS),
+            peak_kib: peak.unwrap_or(0),
+        }
+    }
+}
+
+/// The unit of processor time in `/proc`, the same on every Linux that anybody runs.
+const TICK_MICROS: u64 = 10_000;
+
 struct Stat {
     parent: u32,
     started: u64,
     ended: bool,
+    cpu_ticks: u64,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -163,6 +200,8 @@ fn stat(pid: u32) -> Option<Stat> {
         parent: fields.get(1)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
         ended: matches!(*fields.first()?, "Z" | "X"),
+        // Its own in user and kernel mode, then that of its children.
+        cpu_ticks: fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum(),
     })
 }
 

@@ -19,7 +19,7 @@ async fn every_kind_of_order_ends_as_it_should_and_everything_adds_up() -> Resul
         ensure!(failed == 0, "{failed} of {} checks failed", passed + failed);
 
         let sku = load::stocked_sku(&shop, &description.admin).await?;
-        let burst = burst(&shop, &sku, ORDERS, 16).await?;
+        let burst = Crowd::gather(&shop).await?.burst(&shop, &sku, ORDERS, 16).await?;
         ensure!(burst.accepted == ORDERS && burst.ended == ORDERS, "{burst:?}");
         audit::settled(&description.database_url).await
     })
