@@ -9,6 +9,7 @@ use crate::{
     batch::{Attempts, Batch, Failed, Mode},
     error::{HandlerError, MessagingError, chain},
     kafka::KafkaConfig,
+    linger::Linger,
     outbox::{Outbox, Tx},
     poller::{Polled, Poller, Revoked},
     record::Received,
@@ -74,12 +75,17 @@ impl<H: Handler> Consumer<H> {
         shutdown: &CancellationToken,
     ) -> Result<(), MessagingError> {
         let mut carried = Polled::new();
+        let mut linger = Linger::new();
         loop {
             let mut records = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                next = poller.next(mem::take(&mut carried)) => next?,
+                next = async {
+                    linger.over().await;
+                    poller.next(mem::take(&mut carried)).await
+                } => next?,
             };
+            linger.begin(records.len());
             match self.work(poller, &records, &mut carried, shutdown).await? {
                 Outcome::Committed => poller.done(&records),
                 Outcome::Stopped => return Ok(()),

@@ -17,6 +17,7 @@ mod dead_letter;
 mod error;
 mod inbox;
 mod kafka;
+mod linger;
 mod outbox;
 mod poller;
 mod producer;
@@ -30,6 +31,7 @@ pub use dead_letter::{
 };
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
 pub use kafka::KafkaConfig;
+pub use linger::Linger;
 pub use outbox::{Outbox, PublishError, Tx};
 pub use record::{Received, new_trace};
 pub use relay::Relay;

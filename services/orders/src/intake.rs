@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use contracts::ids::OrderId;
-use messaging::{Outbox, PublishError};
+use messaging::{Linger, Outbox, PublishError};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -101,7 +101,9 @@ impl IntakeTask {
     /// answered still.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut waiting = Vec::with_capacity(BATCH);
+        let mut linger = Linger::new();
         while self.queue.recv_many(&mut waiting, BATCH).await > 0 {
+            linger.begin(waiting.len());
             // Whoever has gone away would not learn of the order.
             let (requests, answers): (Vec<_>, Vec<_>) = waiting
                 .drain(..)
@@ -126,6 +128,7 @@ impl IntakeTask {
                 // Nobody to answer is nobody's loss: the order is placed, or it is not.
                 drop(answer.send(outcome));
             }
+            linger.over().await;
         }
         Ok(())
     }

@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What each event of a batch adds to the time in which the next one may gather.
+const FOR_EACH: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(25);
+
+/// Lets a busy task begin its batches a little apart, so that each is larger and costs less an event.
+///
+/// The time grows with the size of the batch before: an idle task waits for nobody, and one that is
+/// overtaxed has spent the time working anyway.
+#[derive(Debug)]
+pub struct Linger {
+    next: Instant,
+}
+
+impl Linger {
+    /// Nothing to wait for yet.
+    pub fn new() -> Self {
+        Self { next: Instant::now() }
+    }
+
+    /// A batch of so many begins now.
+    pub fn begin(&mut self, size: usize) {
+        self.next = Instant::now() + time_after(size);
+    }
+
+    /// Resolves when the next batch may begin.
+    pub async fn over(&self) {
+        if self.next > Instant::now() {
+            tokio::time::sleep_until(self.next).await;
+        }
+    }
+}
+
+impl Default for Linger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn time_after(size: usize) -> Duration {
+    let others = u32::try_from(size.saturating_sub(1)).unwrap_or(u32::MAX);
+    FOR_EACH.saturating_mul(others).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_event_is_not_waited_behind_and_a_crowd_is_for_a_bounded_time() {
+        assert_eq!(time_after(0), Duration::ZERO);
+        assert_eq!(time_after(1), Duration::ZERO);
+        assert_eq!(time_after(3), FOR_EACH * 2);
+        assert_eq!(time_after(500), LONGEST);
+        assert_eq!(time_after(usize::MAX), LONGEST);
+    }
+}
