@@ -29,7 +29,7 @@ impl Mailer {
         match self {
             // Mail servers bound the connections of one client.
             Self::Smtp(_) => 8,
-            Self::Folder(_) => 64,
+            Self::Folder(_) => 256,
         }
     }
 
