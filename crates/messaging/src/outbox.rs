@@ -49,7 +49,7 @@ impl Outbox {
             outbox: self.clone(),
             rows: Vec::new(),
             publishes: false,
-            wake: Vec::new(),
+            after_commit: AfterCommit::default(),
         }
     }
 
@@ -81,7 +81,17 @@ pub struct Tx {
     rows: Vec<Row>,
     /// Whether any were written.
     publishes: bool,
-    wake: Vec<Arc<Notify>>,
+    after_commit: AfterCommit,
+}
+
+/// What is done once the transaction is committed, in order.
+#[derive(Default)]
+struct AfterCommit(Vec<Box<dyn FnOnce() + Send>>);
+
+impl std::fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to do", self.0.len())
+    }
 }
 
 #[derive(Debug)]
@@ -98,7 +108,7 @@ struct Row {
 /// What a savepoint returns to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Savepoint {
-    wake: usize,
+    after_commit: usize,
 }
 
 impl Tx {
@@ -157,9 +167,10 @@ impl Tx {
         });
     }
 
-    /// Wakes a task of this process once this transaction is committed.
-    pub fn wake_after_commit(&mut self, task: &Arc<Notify>) {
-        self.wake.push(Arc::clone(task));
+    /// Calls `tell` once this transaction is committed, to tell a task of this process. Not called where
+    /// the transaction is rolled back, or the process ends right behind the commit.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + 'static) {
+        self.after_commit.0.push(Box::new(tell));
     }
 
     /// Writes the queued events, commits, and wakes the relay.
@@ -174,8 +185,8 @@ impl Tx {
         if self.publishes {
             self.outbox.committed.notify_one();
         }
-        for task in &self.wake {
-            task.notify_one();
+        for tell in self.after_commit.0 {
+            tell();
         }
         Ok(())
     }
@@ -192,12 +203,12 @@ impl Tx {
     pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Savepoint> {
         self.write_rows().await?;
         sqlx::query("SAVEPOINT bisect").execute(&mut *self.inner).await?;
-        Ok(Savepoint { wake: self.wake.len() })
+        Ok(Savepoint { after_commit: self.after_commit.0.len() })
     }
 
     pub(crate) async fn rollback_to(&mut self, savepoint: Savepoint) -> sqlx::Result<()> {
         self.rows.clear();
-        self.wake.truncate(savepoint.wake);
+        self.after_commit.0.truncate(savepoint.after_commit);
         sqlx::query("ROLLBACK TO SAVEPOINT bisect").execute(&mut *self.inner).await?;
         self.release().await
     }

@@ -38,7 +38,8 @@ impl Handler for Inbound {
         let is_soon =
             |change: &Change| matches!(change, Change::Set { fires_at, .. } if *fires_at < soon);
         if changes.values().any(is_soon) {
-            tx.wake_after_commit(&self.nearer);
+            let nearer = Arc::clone(&self.nearer);
+            tx.after_commit(move || nearer.notify_one());
         }
         Ok(())
     }

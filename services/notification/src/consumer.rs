@@ -50,7 +50,8 @@ impl Handler for Inbound {
         }
         if !notices.is_empty() {
             store::insert(tx.conn(), &notices).await?;
-            tx.wake_after_commit(&self.recorded);
+            let recorded = Arc::clone(&self.recorded);
+            tx.after_commit(move || recorded.notify_one());
         }
         Ok(())
     }

@@ -1,20 +1,18 @@
 //! What the service hears of orders.
 
-use std::sync::Arc;
-
 use contracts::events::{Event, EventType};
 use messaging::{Handler, HandlerError, Received, Tx};
 use service_kit::tokens::store_signing_key;
-use tokio::sync::Notify;
 
 use crate::cause::Cause;
 use crate::changes::Happened;
+use crate::due::Due;
 use crate::record::record;
 
 /// Takes in what happens to orders, and leaves it to the worker to ask the provider.
 pub struct Inbound {
-    /// Wakes the worker.
-    pub due: Arc<Notify>,
+    /// Where what the provider is to be asked goes.
+    pub due: Due,
 }
 
 impl Handler for Inbound {

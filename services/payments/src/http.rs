@@ -13,13 +13,13 @@ use contracts::ids::{CustomerId, OrderId};
 use messaging::Outbox;
 use service_kit::http::{Json, Path, Problem, Trace};
 use service_kit::tokens::Caller;
-use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::dto::{PayOrder, PaymentBody};
 use crate::cause::Cause;
 use crate::changes::{Change, Happened};
+use crate::due::Due;
 use crate::error;
 use crate::payment::{Bill, Payment, pay};
 use crate::provider::Provider;
@@ -32,8 +32,8 @@ use crate::webhook::{self, Webhook};
 pub struct Till {
     pub outbox: Outbox,
     pub provider: Provider,
-    /// Wakes the worker.
-    pub due: Arc<Notify>,
+    /// Where what the provider is to be asked goes.
+    pub due: Due,
     /// What the provider signs its webhooks with; without it none are taken.
     pub webhook_secret: Option<Arc<str>>,
 }
@@ -72,7 +72,7 @@ async fn pay_order(
     let mut change = Change::none(payment);
     if let Some(decision) = decision {
         change.payment = decision.payment;
-        let changes = std::slice::from_ref(&change);
+        let changes = std::slice::from_mut(&mut change);
         record::save(&mut tx, changes, &till.due).await.map_err(Problem::internal)?;
     }
     tx.commit().await?;

@@ -4,6 +4,7 @@ pub mod cause;
 pub mod changes;
 mod config;
 mod consumer;
+mod due;
 mod error;
 mod http;
 pub mod payment;
@@ -15,11 +16,9 @@ pub mod webhook;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
-use tokio::sync::Notify;
 
 pub use crate::config::{Config, ProviderName};
 pub use crate::consumer::Inbound;
@@ -35,15 +34,15 @@ pub const SERVICE: Service = Service { name: "payments", port: 3003, migrations:
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
     let provider = config.provider();
-    let due = Arc::new(Notify::new());
+    let (due, queue) = due::due(config.provider_concurrency.get(), config.patience());
 
     kit.consume_events(Inbound { due: due.clone() });
     let worker = Worker {
         outbox: kit.outbox.clone(),
         provider: provider.clone(),
-        concurrency: config.provider_concurrency.get(),
         patience: config.patience(),
         due: due.clone(),
+        queue,
     };
     let shutdown = kit.shutdown.clone();
     kit.spawn("provider worker", async {

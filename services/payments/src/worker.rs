@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use messaging::{HandlerError, Outbox};
-use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::cause::{Answer, Cause};
 use crate::changes::Happened;
+use crate::due::{Due, Leased, Queue};
 use crate::provider::{Provider, ProviderError, Request};
 use crate::record::record;
 use crate::store;
@@ -20,23 +20,21 @@ use crate::store;
 const POLL: Duration = Duration::from_millis(200);
 /// How long it rests when the database fails.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
-/// How long a lease goes on after the last moment of a call, for its answer to be recorded.
-const LEASE_MARGIN: Duration = Duration::from_secs(2);
-
-/// Claims due payments, asks the provider and records its answers.
+/// Asks the provider what payments that are due wait for, and records its answers.
 ///
-/// A claim is a lease: should this process end between asking and recording, the payment is due again
-/// and asked for under the same idempotency key. No more is claimed than can be asked at once, and each
-/// call has a task of its own, so that none waits for a slower one while there is room.
+/// They come leased from the transactions of this replica, or are claimed, which is a lease as well:
+/// should this process end between asking and recording, the payment is due again and asked for under the
+/// same idempotency key. No more is leased than can be asked at once, and each call has a task of its own,
+/// so that none waits for a slower one while there is room.
 pub struct Worker {
     pub outbox: Outbox,
     pub provider: Provider,
-    /// The most calls at once.
-    pub concurrency: usize,
     /// How long an answer is waited for.
     pub patience: Duration,
-    /// Wakes it when something has become due.
-    pub due: Arc<Notify>,
+    /// Where what an answer makes due goes.
+    pub due: Due,
+    /// Where it comes from.
+    pub queue: Queue,
 }
 
 /// What came of a call.
@@ -44,7 +42,7 @@ type Answered = Happened<'static>;
 
 impl Worker {
     /// Works until `shutdown`; then waits for the calls on their way, and records their answers.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let mut calls = JoinSet::new();
         // Those whose transaction failed stay here. Answers that come while one is on its way share
         // the next.
@@ -64,10 +62,21 @@ impl Worker {
             }
             tokio::select! {
                 Some(call) = calls.join_next() => collect(call, &mut calls, &mut answers).await,
-                () = self.due.notified(), if !maybe_due => maybe_due = true,
+                Some(leased) = self.queue.leased.recv() => {
+                    self.call(leased, &mut calls);
+                    while let Ok(leased) = self.queue.leased.try_recv() {
+                        self.call(leased, &mut calls);
+                    }
+                }
+                () = self.queue.woken.notified(), if !maybe_due => maybe_due = true,
                 _ = poll.tick(), if !maybe_due => maybe_due = true,
                 () = shutdown.cancelled() => {}
             }
+        }
+        // From now on what falls due is left to other replicas; what was leased before is asked for.
+        self.queue.hands.close();
+        while let Ok(leased) = self.queue.leased.try_recv() {
+            self.call(leased, &mut calls);
         }
         while let Some(call) = calls.join_next().await {
             collect(call, &mut calls, &mut answers).await;
@@ -89,19 +98,34 @@ impl Worker {
         maybe_due: &mut bool,
     ) -> Result<(), HandlerError> {
         self.record(answers).await?;
-        let room = self.concurrency.saturating_sub(calls.len());
+        let hands = &self.queue.hands;
+        let room = hands.available_permits();
         if !*maybe_due || room == 0 {
             return Ok(());
         }
-        let lease = self.patience + LEASE_MARGIN;
-        let claimed = store::claim(self.outbox.pool(), room, lease).await?;
+        let Ok(mut free) =
+            Arc::clone(hands).try_acquire_many_owned(u32::try_from(room).unwrap_or(u32::MAX))
+        else {
+            return Ok(());
+        };
+        let claimed = store::claim(self.outbox.pool(), room, self.queue.lease).await?;
         *maybe_due = claimed.len() == room;
         for payment in claimed {
-            if let Some(request) = Request::of(&payment) {
-                calls.spawn(ask(self.provider.clone(), request, self.patience));
+            if let (Some(request), Some(hand)) = (Request::of(&payment), free.split(1)) {
+                self.call(Leased { request, hand }, calls);
             }
         }
         Ok(())
+    }
+
+    /// Makes a call in a task of its own.
+    fn call(&self, Leased { request, hand }: Leased, calls: &mut JoinSet<Answered>) {
+        let asking = ask(self.provider.clone(), request, self.patience);
+        calls.spawn(async move {
+            let answered = asking.await;
+            drop(hand);
+            answered
+        });
     }
 
     /// Records the answers in one transaction. Those that can never be recorded are given up, so that
