@@ -21,7 +21,9 @@ use crate::signals::interrupted;
 /// The name of the stack that `up` runs; it keeps its data over restarts.
 pub const NAME: &str = "stack";
 
-const PARTITIONS: i32 = 6;
+/// Of each topic: room for as many replicas of a service. Each one that a batch touches costs requests to the
+/// broker, so no more than a machine of one's own needs.
+const PARTITIONS: i32 = 3;
 
 /// Which stack to run, and how.
 #[derive(Debug, Clone)]

@@ -21,7 +21,8 @@ const LOG_SETTINGS: &str = include_str!("../../stack/log4j2.properties");
 /// Every node here is a cluster of its own, so all may have the same name.
 const CLUSTER_ID: &str = "boutiqueLocalStack000A";
 
-/// Bounded memory, quick to start; one collector thread leaves the cores to the work.
+/// Bounded memory, quick to start; one collector thread leaves the cores to the work, and the quick compiler
+/// alone does too: on a stack that lives for minutes, the optimising one costs more than it gains.
 const JVM: [&str; 7] = [
     "-Xms256m",
     "-Xmx512m",
