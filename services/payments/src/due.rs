@@ -56,6 +56,13 @@ pub fn due(concurrency: usize, patience: Duration) -> (Due, Queue) {
 }
 
 impl Due {
+    /// For a process without a worker: all that falls due is left to the replicas.
+    pub fn elsewhere() -> Self {
+        let (due, Queue { hands, .. }) = due(1, Duration::ZERO);
+        hands.close();
+        due
+    }
+
     /// Leases those of the changed payments that are due, as far as there are hands. To be called before
     /// they are stored in `tx`; the worker hears of them once it is committed.
     pub fn lease(&self, tx: &mut Tx, changes: &mut [Change]) {

@@ -22,6 +22,7 @@ use sqlx::migrate::Migrator;
 
 pub use crate::config::{Config, ProviderName};
 pub use crate::consumer::Inbound;
+use crate::due::Due;
 use crate::http::Till;
 use crate::worker::Worker;
 
@@ -57,5 +58,5 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
 /// The handler for dead letters that are redriven, in a process of its own: the workers of a
 /// running replica find what it leaves in the tables.
 pub fn redriving(_kit: &Kit) -> Inbound {
-    Inbound { due: Arc::default() }
+    Inbound { due: Due::elsewhere() }
 }

@@ -3,7 +3,7 @@ use xtask::{
     audit,
     binaries::Profile,
     demo,
-    load::{self, burst},
+    load::{self, Crowd},
     shop::Shop,
     stack,
 };
