@@ -43,7 +43,7 @@ pub struct Options {
     /// Connections they are placed over
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Stop Kafka, and then Postgres, for ten seconds each while they are placed
+    /// Stop Postgres, and then Kafka, for ten seconds each while they are placed
     #[arg(long)]
     outages: bool,
     /// Build the services without optimisation, which is quicker
@@ -111,21 +111,24 @@ pub async fn command(options: &Options) -> Result<()> {
 
 const NAME: &str = "load";
 
-/// Kafka and then Postgres away for ten seconds each, with the load going on.
+/// Postgres and then Kafka away for ten seconds each, with the load going on. In this order, because most
+/// orders are yet to be placed when Postgres goes, and the last ones are placed while Kafka is away.
 async fn outages(folders: &Folders, description: &Description) -> Result<()> {
     const AWAY: Duration = Duration::from_secs(10);
     let artifacts = Artifacts::ensure(&checkout(), &say).await?;
     let port = |part| description.ports.get(part).copied().context("the stack's own servers");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    say("Kafka stops");
-    Kafka::stop_in(&folders.kafka()).await;
-    tokio::time::sleep(AWAY).await;
-    Kafka::start(&artifacts, &folders.kafka(), port(KAFKA)?).await?;
-    say("Kafka is back; Postgres stops");
+    say("Postgres stops");
     Postgres::stop_in(&folders.postgres()).await;
     tokio::time::sleep(AWAY).await;
     Postgres::start(&artifacts, &folders.postgres(), port(POSTGRES)?).await?;
-    say("Postgres is back");
+    say("Postgres is back; Kafka stops a second later");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Kafka::stop_in(&folders.kafka()).await;
+    say("Kafka has stopped");
+    tokio::time::sleep(AWAY).await;
+    Kafka::start(&artifacts, &folders.kafka(), port(KAFKA)?).await?;
+    say("Kafka is back");
     Ok(())
 }
 
