@@ -147,7 +147,8 @@ async fn two_who_redrive_it_at_once_process_it_once() {
     };
     let first = redrive(mended().gated(&gate));
     gate.reached().await;
-    let second = redrive(Recorder::named("late"));
+    // It would fail on the event if it was handed over.
+    let second = redrive(Recorder::named("late").reacting(|_| Reaction::Panic));
     waits_for_a_lock(&world).await;
     gate.open();
     assert_eq!(first.await.unwrap(), Redriven::Processed);
@@ -212,7 +213,26 @@ async fn an_event_that_can_be_read_since_an_upgrade_is_read_again() {
     let consumer = world.consumer(mended());
     world.seen_are(3).await;
     assert_eq!(seen(&world, newer.id).await.len(), 1);
+    assert_eq!(world.count("dead_letters").await, 1, "its repeat reached the handler");
     consumer.stop().await;
+}
+
+#[tokio::test]
+async fn an_unread_event_on_which_the_handler_fails_is_left_to_its_good_copy() {
+    let world = World::new().await;
+    let newer = delivery("newer");
+    let letter = kept(&world, &[unreadable(&world, &newer)]).await.remove(0);
+    made_readable(&world, &letter, &newer).await;
+    let failing = Recorder::new().reacting(|_| Reaction::Permanent);
+    let outcome = letters(&world).redrive(&failing, letter.id, WHO).await.unwrap();
+    assert!(matches!(outcome, Redriven::Failed(_)), "{outcome:?}");
+    send(&world, &[newer.record(&world.env)]).await;
+    let consumer = world.consumer(Recorder::named("consumer"));
+    world.seen_are(2).await;
+    consumer.stop().await;
+    let outcome = letters(&world).redrive(&mended(), letter.id, WHO).await.unwrap();
+    assert_eq!(outcome, Redriven::AlreadyProcessed);
+    assert_eq!(seen(&world, newer.id).await, ["consumer"]);
 }
 
 #[tokio::test]
@@ -231,6 +251,7 @@ async fn an_unread_event_whose_good_copy_arrives_during_its_redrive_is_processed
     assert_eq!(redriving.await.unwrap(), Redriven::Processed);
     world.seen_are(3).await;
     assert_eq!(seen(&world, newer.id).await, ["mended"]);
+    assert_eq!(world.count("dead_letters").await, 1, "its copy reached the handler");
     consumer.stop().await;
 }
 
