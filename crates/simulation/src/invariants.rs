@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::rc::Rc;
 
 use ::notification::notice::Kind;
 use ::orders::order::{Order, State};
 use ::orders::placement::PlacedOrder;
+use ::payments::payment::State as Payment;
 use contracts::events::{CancelReason, Event, EventType, OrderStatus};
 use contracts::ids::OrderId;
 
 use crate::services::Service;
 use crate::topics::Record;
 use crate::world::{KEY, Placement, World};
+
+/// The events that end an order.
+const ENDS: [EventType; 3] =
+    [EventType::OrderCompleted, EventType::OrderFailed, EventType::OrderCancelled];
 
 /// Whether something is as it must be; if not, says what is not.
 fn expect<T: PartialEq + Debug + Copy>(what: &str, is: T, must_be: T) -> Result<(), String> {
@@ -34,6 +40,44 @@ pub fn ends_stay(world: &mut World) -> Result<bool, String> {
 
 fn is_open(order: &Order) -> bool {
     order.state.status() == OrderStatus::Pending
+}
+
+/// Nobody waits for what was there. Checked after each batch.
+pub fn heeded(world: &mut World, service: Service, batch: &[Rc<Record>]) -> Result<(), String> {
+    for record in batch {
+        let Some(id) = record.order else { continue };
+        world.heard.insert((service, id, record.event_type));
+        let heard = |event_type| world.heard.contains(&(service, id, event_type));
+        match service {
+            Service::Orders => {
+                let given_up = heard(EventType::ExpirationCompleted)
+                    || heard(EventType::InventoryReservationFailed)
+                    || heard(EventType::PaymentFailed);
+                let done =
+                    heard(EventType::InventoryReserved) && heard(EventType::PaymentAuthorized);
+                let order = world.states.orders.orders.get(&id);
+                let open = order.is_some_and(|placed| is_open(&placed.order));
+                expect("open although it is decided", open && (given_up || done), false)?;
+            }
+            Service::Payments => {
+                let Some(payment) = world.states.payments.payments.get(&id) else { continue };
+                let payable = payment.method.is_some()
+                    && heard(EventType::OrderCreated)
+                    && heard(EventType::InventoryReserved);
+                let waits = payment.state == Payment::Awaiting;
+                let ended = ENDS.iter().any(|end| heard(*end));
+                expect("waits although it could go on", waits && (payable || ended), false)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The timer of an order that expiration knows to have ended is closed.
+pub fn may_fire(world: &World, order: OrderId) -> Result<(), String> {
+    let heard = |end: &EventType| world.heard.contains(&(Service::Expiration, order, *end));
+    expect("the timer of an ended order fires", ENDS.iter().any(heard), false)
 }
 
 /// All that must hold when there is nothing left to do.
@@ -81,6 +125,12 @@ fn order(world: &World, id: OrderId, told: &[&Record]) -> Result<(), String> {
     expect("PaymentAuthorized", authorized <= 1 && voided <= 1, true)?;
     let payment = world.states.payments.payments.get(&id).ok_or("has no payment")?;
     expect("something is to be asked of the provider", payment.due_at, None)?;
+    let is_final = match payment.state {
+        Payment::Captured => completed,
+        Payment::Failed | Payment::Voided | Payment::Cancelled => !completed,
+        _ => false,
+    };
+    expect(&format!("{:?} is how its payment ends", payment.state), is_final, true)?;
 
     let reserved = count(EventType::InventoryReserved);
     expect("InventoryReserved", reserved <= 1 && reserved >= once, true)?;

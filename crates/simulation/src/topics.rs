@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use contracts::events::{Event, EventType};
+use contracts::ids::OrderId;
 use contracts::topic::Topic;
 use contracts::trace::TraceContext;
 use uuid::Uuid;
@@ -21,13 +22,16 @@ pub struct Record {
     pub trace: TraceContext,
     /// The key: records of one are in order.
     pub key: String,
+    /// The order it is about, if the key is one.
+    pub order: Option<OrderId>,
 }
 
 impl Record {
     /// An event under an id.
     pub fn new(id: Uuid, event: Event, trace: TraceContext) -> Rc<Self> {
         let (event_type, key) = (event.event_type(), event.key());
-        Rc::new(Self { id, event, event_type, trace, key })
+        let order = key.parse().ok();
+        Rc::new(Self { id, event, event_type, trace, key, order })
     }
 }
 

@@ -7,6 +7,7 @@ use contracts::trace::TraceContext;
 use super::delivery::told;
 use super::{Placement, World};
 use crate::faults::{Fault, Step};
+use crate::invariants;
 use crate::plan::Wish;
 use crate::services::Service;
 
@@ -62,6 +63,7 @@ impl World<'_> {
     /// A timer fires: when it is due, or before by a clock that is ahead for a moment. Whether it has.
     pub(super) fn fire(&mut self, order: OrderId, early: bool) -> Result<bool, String> {
         let Some(fires_at) = self.states.expiration.fires_at(order) else { return Ok(true) };
+        invariants::may_fire(self, order)?;
         let fault = self.fault(Step::Fire);
         self.note(|_| format!("a timer fires{}", told(fault)));
         let (time, service) = (self.time, Service::Expiration);

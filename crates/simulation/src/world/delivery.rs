@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::World;
 use crate::faults::{Fault, Step};
+use crate::invariants;
 use crate::services::Service;
 use crate::topics::Record;
 
@@ -59,6 +60,7 @@ impl World<'_> {
             }
             return Ok(());
         }
+        invariants::heeded(self, service, &fresh)?;
         self.come_again(service, fault, &batch, before);
         Ok(())
     }

@@ -3,17 +3,18 @@
 mod commands;
 mod delivery;
 mod enabled;
+mod log;
 mod opening;
 mod provider;
+mod transaction;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use ::orders::order::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::events::Event;
+use contracts::events::{Event, EventType};
 use contracts::ids::{CustomerId, OrderId, Sku};
-use contracts::trace::TraceContext;
 use uuid::Uuid;
 
 use self::enabled::Action;
@@ -24,14 +25,11 @@ use crate::faults::{Fault, Injection, Step};
 use crate::invariants;
 use crate::plan::Plan;
 use crate::provider::Bank;
-use crate::services::{Service, States, Tx, new_id};
+use crate::services::{Service, States};
 use crate::topics::{Reader, Record, Topics};
 
 /// The most that may happen in a run.
 const LIMIT: usize = 3_000;
-
-/// How far before its time a transaction may have begun.
-const OLD: TimeDelta = TimeDelta::seconds(60);
 
 /// What became of a planned order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +83,8 @@ pub struct World<'c> {
     calls: Vec<Call>,
     /// Every e-mail that went out.
     pub(crate) mails: Vec<(OrderId, ::notification::notice::Kind, Uuid)>,
+    /// What services have handled, of which order.
+    pub(crate) heard: BTreeSet<(Service, OrderId, EventType)>,
     /// How each order ended, as first seen.
     pub(crate) ends: BTreeMap<OrderId, State>,
 
@@ -123,6 +123,7 @@ impl<'c> World<'c> {
             bank: Bank::default(),
             calls: Vec::new(),
             mails: Vec::new(),
+            heard: BTreeSet::new(),
             ends: BTreeMap::new(),
             steps: Vec::new(),
             injected: false,
@@ -142,11 +143,6 @@ impl<'c> World<'c> {
         self.come_to_rest()?;
         invariants::at_rest(self)?;
         self.read_everything_again()
-    }
-
-    /// The lines of the log.
-    pub fn log(self) -> Vec<String> {
-        self.log.unwrap_or_default()
     }
 
     fn come_to_rest(&mut self) -> Result<(), String> {
@@ -218,78 +214,8 @@ impl<'c> World<'c> {
         faults.get(choice).copied()
     }
 
-    /// A transaction of a service; whether it was committed.
-    fn transact(
-        &mut self,
-        service: Service,
-        fault: Option<Fault>,
-        work: impl FnOnce(&mut States, &mut Tx) -> Result<(), String>,
-    ) -> Result<bool, String> {
-        let old = if fault == Some(Fault::OldTime) { OLD } else { TimeDelta::zero() };
-        let crashes = fault == Some(Fault::CrashBeforeCommit);
-        let before = crashes.then(|| self.states.clone());
-        let mut tx = Tx::new(self.now(service) - old, &mut self.ids);
-        work(&mut self.states, &mut tx).map_err(|error| format!("{service:?}: {error}"))?;
-        let events = tx.events;
-        if let Some(before) = before {
-            self.states = before;
-            self.crash(service);
-            return Ok(false);
-        }
-        for (event, trace) in events {
-            if event.topic().producer() != service.name() {
-                return Err(format!("{service:?} publishes a {}", event.event_type()));
-            }
-            let record = self.record(event, trace);
-            self.note(|world| format!("    tells {}", world.named(&record)));
-            self.told.push(record.clone());
-            self.outboxes[service as usize].push_back(record);
-        }
-        if service == Service::Orders { invariants::ends_stay(self) } else { Ok(true) }
-    }
-
-    /// What a process forgets when it dies.
-    fn crash(&mut self, service: Service) {
-        self.note(|_| format!("    {service:?} dies"));
-        if service == Service::Payments {
-            for call in &mut self.calls {
-                call.forget();
-            }
-        }
-    }
-
-    fn now(&self, service: Service) -> DateTime<Utc> {
-        self.time + self.ahead[service as usize]
-    }
-
-    /// Lets time pass until it is then by the clock of a service.
-    fn wait_until(&mut self, service: Service, then: DateTime<Utc>) {
-        self.time = self.time.max(then - self.ahead[service as usize]);
-    }
-
-    fn record(&mut self, event: Event, trace: TraceContext) -> Rc<Record> {
-        Record::new(new_id(&mut self.ids), event, trace)
-    }
-
     /// Whether everything is stored, published, read and answered.
     pub(crate) fn is_quiet(&self) -> bool {
         self.outboxes.iter().all(VecDeque::is_empty) && self.calls.is_empty()
-    }
-
-    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.log.is_some() {
-            let line = line(self);
-            if let Some(log) = &mut self.log {
-                log.push(line);
-            }
-        }
-    }
-
-    fn named(&self, record: &Record) -> String {
-        let order = |placement: &Placement| matches!(placement, Placement::Placed(id) if id.to_string() == record.key);
-        match self.placements.iter().position(order) {
-            Some(order) => format!("{} of order {order}", record.event_type),
-            None => record.event_type.to_string(),
-        }
     }
 }
