@@ -11,7 +11,7 @@ use crate::{
     ports::Choice,
     say,
     shop::{Account, Change, Changes, Shop},
-    stack::{self, Settings},
+    stack::{self, Settings, Stack, Unsupervised},
 };
 
 /// How long any order may take to its end, expiry included.
@@ -30,7 +30,7 @@ const ORDER_EXPIRY: &str = "8";
 ///
 /// When a scenario or a check failed, or the stack did.
 pub async fn command(profile: Profile) -> Result<()> {
-    stack::with(stage("demo", profile), async |description| {
+    stack::with(stage("demo", profile), async |Stack { description, .. }| {
         let shop = Shop::new(description.urls())?;
         let (passed, failed) = run(&shop, &description.admin).await?;
         say("\nNext: `make up` keeps a shop open; the README walks through it with curl.");
@@ -49,7 +49,8 @@ pub fn stage(name: &str, profile: Profile) -> Settings {
         ports: Choice::Free,
         variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
         fresh: true,
-        outages: false,
+        unsupervised: Unsupervised::None,
+        proxied: false,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod audit;
 mod batches;
 pub mod binaries;
+pub mod chaos;
 pub mod checks;
 mod cpu;
 mod database;
@@ -11,6 +12,7 @@ pub mod load;
 pub mod logs;
 pub mod parts;
 pub mod ports;
+mod proxy;
 pub mod schemas;
 pub mod servers;
 pub mod services;

@@ -23,7 +23,7 @@ use crate::{
     ports::{Choice, KAFKA, POSTGRES},
     say,
     shop::{Account, Shop},
-    stack::{self, Settings},
+    stack::{self, Settings, Stack, Unsupervised},
 };
 
 /// Customers among whom the orders of a burst are shared out; each has a stream of changes.
@@ -65,9 +65,10 @@ pub async fn command(options: &Options) -> Result<()> {
         ports: Choice::Free,
         variables: Vec::new(),
         fresh: true,
-        outages: options.outages,
+        unsupervised: if options.outages { Unsupervised::Servers } else { Unsupervised::None },
+        proxied: false,
     };
-    stack::with(settings, async |description| {
+    stack::with(settings, async |Stack { description, .. }| {
         let shop = Shop::new(description.urls())?;
         let sku = stocked_sku(&shop, &description.admin).await?;
 
@@ -253,7 +254,7 @@ impl Crowd {
                     }
                     let customer = &customers[position % customers.len()];
                     let (order, repeats) =
-                        shop.place_order_persistently(customer, &sku, "pm_card_ok").await?;
+                        shop.place_order_persistently(customer, &sku, Some("pm_card_ok")).await?;
                     accepted.push(order);
                     repeated += repeats;
                 }

@@ -12,6 +12,8 @@ pub enum Place {
     Existing(String),
     /// It is to be started on this port.
     Port(u16),
+    /// Likewise, and its clients come by the port of a proxy, the second.
+    Behind(u16, u16),
 }
 
 /// Where a running Postgres and Kafka are.
@@ -28,7 +30,7 @@ impl Servers {
     /// running there is stopped first; when one fails to start, the other is stopped again.
     pub async fn start(folders: &Folders, postgres: Place, kafka: Place) -> Result<Self> {
         // Fetched before either starts: Maven should not compete with a server's start.
-        if matches!((&postgres, &kafka), (Place::Port(_), _) | (_, Place::Port(_))) {
+        if [&postgres, &kafka].iter().any(|place| !matches!(place, Place::Existing(_))) {
             Artifacts::ensure(&checkout(), &say).await?;
         }
         let (database_url, brokers) =
@@ -52,7 +54,7 @@ impl Servers {
 async fn start_postgres(folders: &Folders, place: Place) -> Result<String> {
     match place {
         Place::Existing(url) => Ok(url),
-        Place::Port(port) => {
+        Place::Port(port) | Place::Behind(port, _) => {
             say(&format!("starting Postgres on port {port}"));
             let artifacts = Artifacts::ensure(&checkout(), &say).await?;
             Ok(Postgres::start(&artifacts, &folders.postgres(), port).await?.url())
@@ -63,10 +65,13 @@ async fn start_postgres(folders: &Folders, place: Place) -> Result<String> {
 async fn start_kafka(folders: &Folders, place: Place) -> Result<String> {
     match place {
         Place::Existing(brokers) => Ok(brokers),
-        Place::Port(port) => {
-            say(&format!("starting Kafka on port {port}"));
-            let artifacts = Artifacts::ensure(&checkout(), &say).await?;
-            Ok(Kafka::start(&artifacts, &folders.kafka(), port).await?.brokers())
-        }
+        Place::Port(port) => start_kafka_behind(folders, port, port).await,
+        Place::Behind(port, proxy) => start_kafka_behind(folders, port, proxy).await,
     }
+}
+
+async fn start_kafka_behind(folders: &Folders, port: u16, proxy: u16) -> Result<String> {
+    say(&format!("starting Kafka on port {port}"));
+    let artifacts = Artifacts::ensure(&checkout(), &say).await?;
+    Ok(Kafka::start_behind(&artifacts, &folders.kafka(), port, proxy).await?.brokers())
 }

@@ -1,7 +1,7 @@
 //! The seven services as processes of a stack.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +14,8 @@ use crate::parts::{Admin, log, process, service_pid_file};
 use crate::ports::Ports;
 use crate::say;
 
+/// Of each service, at the most.
+pub const MAX_REPLICAS: usize = 9;
 const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(2);
@@ -33,29 +35,35 @@ pub fn variables(folders: &Folders, admin: &Admin) -> Vec<Variable> {
     ]
 }
 
-/// What is needed to start the services.
-pub(crate) struct Start<'a> {
-    pub folders: &'a Folders,
-    pub binaries: &'a Path,
-    pub database_urls: &'a BTreeMap<&'static str, String>,
-    pub brokers: &'a str,
-    pub variables: &'a [Variable],
+/// The services of a stack, and what is needed to start them.
+#[derive(Debug)]
+pub struct Services {
+    pub(crate) folders: Folders,
+    pub(crate) binaries: PathBuf,
+    pub(crate) database_urls: BTreeMap<&'static str, String>,
+    pub(crate) brokers: String,
+    pub(crate) variables: Vec<Variable>,
 }
 
-impl Start<'_> {
+/// The name of a service's replica as a part; the first is named after the service alone.
+pub fn replica(service: &str, number: usize) -> String {
+    if number == 1 { service.to_owned() } else { format!("{service}-{number}") }
+}
+
+impl Services {
     /// Migrates and starts all services; returns when every one says that it is ready.
     pub(crate) async fn run(&self, ports: &mut Ports) -> Result<()> {
         say("migrating and starting the services");
         for service in SERVICES {
             // Each start tells of itself only.
-            let _ = std::fs::remove_file(log(self.folders, service));
+            let _ = std::fs::remove_file(log(&self.folders, service));
         }
         try_join_all(SERVICES.map(|service| self.once(service, "migrate"))).await?;
         self.once("products", "seed").await?;
         let mut waiting = Vec::new();
         for service in SERVICES {
             let port = ports.release(service)?;
-            waiting.push(ready(self.folders, service, port, self.spawn(service, port)?));
+            waiting.push(self.start(service, 1, port));
         }
         try_join_all(waiting).await?;
         Ok(())
@@ -66,14 +74,23 @@ impl Start<'_> {
         let mut command = self.command(service)?;
         command.arg(subcommand);
         let what = format!("`{service} {subcommand}`");
-        run_to_end(&what, command, &log(self.folders, service)).await
+        run_to_end(&what, command, &log(&self.folders, service)).await
     }
 
-    fn spawn(&self, service: &str, port: u16) -> Result<ServerProcess> {
+    /// Starts a replica of a service on a port; returns when it says that it is ready.
+    pub(crate) async fn start(&self, service: &str, number: usize, port: u16) -> Result<()> {
+        let name = replica(service, number);
         let mut command = self.command(service)?;
         command.arg("serve").env("LISTEN_ADDR", format!("127.0.0.1:{port}"));
-        let (log, pid_file) = (log(self.folders, service), service_pid_file(self.folders, service));
-        ServerProcess::spawn(command, &log, &pid_file)
+        let (log, pid_file) = (log(&self.folders, &name), service_pid_file(&self.folders, &name));
+        let process = ServerProcess::spawn(command, &log, &pid_file)?;
+        let url = format!("http://127.0.0.1:{port}/readyz");
+        let client = reqwest::Client::builder().timeout(ANSWER).build()?;
+        wait_ready(&name, &process, &log, START, async || {
+            client.get(&url).send().await?.error_for_status()?;
+            Ok(())
+        })
+        .await
     }
 
     fn command(&self, service: &str) -> Result<Command> {
@@ -84,7 +101,7 @@ impl Start<'_> {
         command
             .current_dir(self.folders.local())
             .env("DATABASE_URL", url)
-            .env("KAFKA_BROKERS", self.brokers);
+            .env("KAFKA_BROKERS", &self.brokers);
         for (_, name, value) in self.variables.iter().filter(|(of, ..)| *of == service) {
             command.env(name, value);
         }
@@ -92,18 +109,9 @@ impl Start<'_> {
     }
 }
 
-async fn ready(folders: &Folders, service: &str, port: u16, process: ServerProcess) -> Result<()> {
-    let url = format!("http://127.0.0.1:{port}/readyz");
-    let client = reqwest::Client::builder().timeout(ANSWER).build()?;
-    wait_ready(service, &process, &log(folders, service), START, async || {
-        client.get(&url).send().await?.error_for_status()?;
-        Ok(())
-    })
-    .await
-}
-
 /// Stops the services that run in the folders of a stack: in order, within half a minute.
 pub(crate) async fn stop(folders: &Folders) {
-    let running: Vec<_> = SERVICES.iter().filter_map(|name| process(folders, name)).collect();
+    let replicas = (1..=MAX_REPLICAS).flat_map(|number| SERVICES.map(|name| replica(name, number)));
+    let running: Vec<_> = replicas.filter_map(|name| process(folders, &name)).collect();
     join_all(running.iter().map(|process| process.end(Signal::SIGTERM, STOP))).await;
 }

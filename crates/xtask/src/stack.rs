@@ -13,9 +13,10 @@ use crate::binaries::{Profile, build};
 use crate::database::{self, ADMIN, Passwords};
 use crate::parts::{self, Admin, Description};
 use crate::ports::{Choice, KAFKA, POSTGRES, Ports};
+use crate::proxy::Proxies;
 use crate::say;
 use crate::servers::{Place, Servers};
-use crate::services::{self, Start, Variable};
+use crate::services::{self, Services, Variable};
 use crate::signals::interrupted;
 
 /// The name of the stack that `up` runs; it keeps its data over restarts.
@@ -38,8 +39,34 @@ pub struct Settings {
     pub variables: Vec<Variable>,
     /// Whether it begins with nothing kept from before.
     pub fresh: bool,
-    /// Whether the work stops and starts Postgres and Kafka itself, so that their end is no failure.
-    pub outages: bool,
+    /// Parts that the work stops and starts itself, so that their end is no failure.
+    pub unsupervised: Unsupervised,
+    /// Whether the services reach Postgres and Kafka through proxies.
+    pub proxied: bool,
+}
+
+/// Parts whose end is no failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsupervised {
+    /// None.
+    None,
+    /// Postgres and Kafka.
+    Servers,
+    /// Every part.
+    All,
+}
+
+/// A stack that is up.
+#[derive(Debug)]
+pub struct Stack {
+    /// What it tells about itself.
+    pub description: Description,
+    /// Its folders.
+    pub folders: Folders,
+    /// Its services, of which more replicas can be started.
+    pub services: Services,
+    /// What the services reach Postgres and Kafka through, where that was asked for.
+    pub proxies: Option<Proxies>,
 }
 
 /// Keeps the stack up until Ctrl-C, `down`, or the death of a part, which is an error.
@@ -50,9 +77,10 @@ pub async fn up(profile: Profile) -> Result<()> {
         ports: Choice::Configured,
         variables: Vec::new(),
         fresh: false,
-        outages: false,
+        unsupervised: Unsupervised::None,
+        proxied: false,
     };
-    with(settings, async |description| {
+    with(settings, async |Stack { description, .. }| {
         say("\nBoutique is up; Ctrl-C or `make down` ends it");
         for service in SERVICES {
             if let Some(port) = description.ports.get(service) {
@@ -68,10 +96,7 @@ pub async fn up(profile: Profile) -> Result<()> {
 
 /// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed,
 /// interrupted, or because a part of the stack died.
-pub async fn with(
-    settings: Settings,
-    work: impl AsyncFnOnce(&Description) -> Result<()>,
-) -> Result<()> {
+pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<()>) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
     let _lock = lock(&folders)?.with_context(|| match settings.name.as_str() {
         NAME => {
@@ -85,10 +110,10 @@ pub async fn with(
         folders.clear()?;
     }
     let run = async {
-        let description = start(&folders, &settings).await?;
+        let stack = start(&folders, &settings).await?;
         tokio::select! {
-            done = work(&description) => done,
-            died = watch(&folders, &description, settings.outages) => died,
+            done = work(&stack) => done,
+            died = watch(&stack, settings.unsupervised) => died,
         }
     };
     let outcome = tokio::select! {
@@ -129,7 +154,7 @@ pub(crate) fn lock(folders: &Folders) -> Result<Option<Flock<std::fs::File>>> {
     }
 }
 
-async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
+async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
     let existing = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (database_url, brokers) = (existing("DATABASE_URL"), existing("KAFKA_BROKERS"));
     let own = parts::names().filter(|part| match *part {
@@ -149,9 +174,16 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
         Some(url) => Place::Existing(url),
         None => Place::Port(ports.release(POSTGRES)?),
     };
-    let kafka = match brokers {
-        Some(brokers) => Place::Existing(brokers),
-        None => Place::Port(ports.release(KAFKA)?),
+    let kafka_port = ports.release(KAFKA).ok();
+    let proxies = match (settings.proxied, &postgres, kafka_port) {
+        (true, Place::Port(postgres), Some(kafka)) => Some(Proxies::start(*postgres, kafka).await?),
+        _ => None,
+    };
+    let kafka = match (brokers, kafka_port, &proxies) {
+        (Some(brokers), ..) => Place::Existing(brokers),
+        (None, Some(port), Some(proxies)) => Place::Behind(port, proxies.kafka.port()),
+        (None, Some(port), None) => Place::Port(port),
+        (None, None, _) => bail!("no port was chosen for Kafka"),
     };
     let servers = Servers::start(folders, postgres, kafka).await?;
     let passwords = Passwords::read_or_make(&folders.local().join("passwords.json"))?;
@@ -167,7 +199,14 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
     };
     description.write(folders)?;
     say("preparing the database and the topics");
-    let database_urls = database::prepare(&description.database_url, &passwords).await?;
+    let mut database_urls = database::prepare(&description.database_url, &passwords).await?;
+    let mut service_brokers = description.kafka_brokers.clone();
+    if let Some(proxies) = &proxies {
+        for url in database_urls.values_mut() {
+            *url = proxies.postgres.in_place_of(url);
+        }
+        service_brokers = proxies.kafka.in_place_of(&service_brokers);
+    }
     let topics: Vec<_> = Topic::ALL
         .iter()
         .map(|topic| topic.name().to_owned())
@@ -178,26 +217,30 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Description> {
 
     let mut variables = services::variables(folders, &description.admin);
     variables.extend_from_slice(&settings.variables);
-    Start {
-        folders,
-        binaries: &binaries,
-        database_urls: &database_urls,
-        brokers: &description.kafka_brokers,
-        variables: &variables,
-    }
-    .run(&mut ports)
-    .await?;
-    Ok(description)
+    let folders = folders.clone();
+    let services = Services {
+        folders: folders.clone(),
+        binaries,
+        database_urls,
+        brokers: service_brokers,
+        variables,
+    };
+    services.run(&mut ports).await?;
+    Ok(Stack { description, folders, services, proxies })
 }
 
 /// Returns, with an error, when a part of the stack is gone.
-async fn watch(folders: &Folders, description: &Description, outages: bool) -> Result<()> {
+async fn watch(stack: &Stack, unsupervised: Unsupervised) -> Result<()> {
+    let Stack { description, folders, .. } = stack;
     let mut interval = tokio::time::interval(Duration::from_millis(500));
     loop {
         interval.tick().await;
         for part in description.ports.keys() {
-            if outages && [POSTGRES, KAFKA].contains(&part.as_str()) {
-                continue;
+            let is_server = [POSTGRES, KAFKA].contains(&part.as_str());
+            match unsupervised {
+                Unsupervised::Servers if is_server => continue,
+                Unsupervised::All => continue,
+                Unsupervised::Servers | Unsupervised::None => {}
             }
             if parts::process(folders, part).is_none() {
                 bail!("{part} ended; {}", log_tail(&parts::log(folders, part)));

@@ -72,6 +72,7 @@ pub struct Kafka {
     artifacts: Artifacts,
     dir: PathBuf,
     port: u16,
+    advertised: u16,
     process: ServerProcess,
 }
 
@@ -79,16 +80,27 @@ impl Kafka {
     /// Starts a server on the data in `dir`, which is made where it is missing; one that still
     /// runs there is stopped first. Returns when it tells its metadata.
     pub async fn start(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<Self> {
+        Self::start_behind(artifacts, dir, port, port).await
+    }
+
+    /// The same for a server that tells its clients to come by the port of a proxy, `advertised`.
+    pub async fn start_behind(
+        artifacts: &Artifacts,
+        dir: &Path,
+        port: u16,
+        advertised: u16,
+    ) -> Result<Self> {
         Self::stop_in(dir).await;
         ensure!(port_is_free(port), "port {port}, wanted for Kafka, is taken");
         make_dir(dir)?;
-        let process = run(artifacts, dir, port).await?;
-        Ok(Self { artifacts: artifacts.clone(), dir: dir.to_path_buf(), port, process })
+        let process = run(artifacts, dir, port, advertised).await?;
+        let (artifacts, dir) = (artifacts.clone(), dir.to_path_buf());
+        Ok(Self { artifacts, dir, port, advertised, process })
     }
 
     /// Starts it again, after it was stopped or killed, on the same data and port.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.process = run(&self.artifacts, &self.dir, self.port).await?;
+        self.process = run(&self.artifacts, &self.dir, self.port, self.advertised).await?;
         Ok(())
     }
 
@@ -149,7 +161,12 @@ fn java(artifacts: &Artifacts, dir: &Path, class: &str) -> Command {
     command
 }
 
-async fn run(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<ServerProcess> {
+async fn run(
+    artifacts: &Artifacts,
+    dir: &Path,
+    port: u16,
+    advertised: u16,
+) -> Result<ServerProcess> {
     let log = Kafka::log_in(dir);
     let data = dir.join("data");
     let settings = dir.join("server.properties");
@@ -159,7 +176,7 @@ async fn run(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<ServerProce
         text,
         "controller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}\n\
          log.dirs={}\n",
         data.display()
     )?;

@@ -2,7 +2,14 @@
 
 mod stream;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use reqwest::{Method, StatusCode};
@@ -15,7 +22,9 @@ pub use stream::{Change, Changes};
 #[derive(Debug, Clone)]
 pub struct Shop {
     http: reqwest::Client,
-    urls: BTreeMap<String, String>,
+    urls: BTreeMap<String, Vec<String>>,
+    /// Which replica is asked next.
+    turn: Arc<AtomicUsize>,
 }
 
 /// Somebody who is signed in.
@@ -38,8 +47,13 @@ pub struct Order {
 impl Shop {
     /// `urls` by service name, such as `http://127.0.0.1:3002`.
     pub fn new(urls: BTreeMap<String, String>) -> Result<Self> {
+        Self::of_replicas(urls.into_iter().map(|(service, url)| (service, vec![url])).collect())
+    }
+
+    /// The same for several replicas of each service, which are asked in turn.
+    pub fn of_replicas(urls: BTreeMap<String, Vec<String>>) -> Result<Self> {
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { http, urls })
+        Ok(Self { http, urls, turn: Arc::default() })
     }
 
     /// Makes an account.
@@ -170,14 +184,28 @@ impl Shop {
         &self,
         customer: &Account,
         sku: &str,
-        payment_method: &str,
+        payment_method: Option<&str>,
     ) -> Result<(String, usize)> {
         let key = uuid::Uuid::now_v7().to_string();
-        let body = json!({"items": [{"sku": sku, "qty": 1}], "paymentMethod": payment_method});
+        self.place_order_under(&key, customer, sku, payment_method).await
+    }
+
+    /// The same under a key of the caller's.
+    pub async fn place_order_under(
+        &self,
+        key: &str,
+        customer: &Account,
+        sku: &str,
+        payment_method: Option<&str>,
+    ) -> Result<(String, usize)> {
+        let mut body = json!({"items": [{"sku": sku, "qty": 1}]});
+        if let Some(method) = payment_method {
+            body["paymentMethod"] = json!(method);
+        }
         let mut repeats = 0;
         loop {
             let request = self.request("orders", Method::POST, "/api/orders").json(&body);
-            let request = request.bearer_auth(&customer.token).header("idempotency-key", &key);
+            let request = request.bearer_auth(&customer.token).header("idempotency-key", key);
             match request.timeout(Duration::from_secs(15)).send().await {
                 Ok(response) if response.status() == StatusCode::ACCEPTED => {
                     if let Ok(order) = response.json::<Order>().await {
@@ -195,7 +223,9 @@ impl Shop {
     }
 
     fn request(&self, service: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let url = self.urls.get(service).map(String::as_str).unwrap_or_default();
+        let urls = self.urls.get(service).map(Vec::as_slice).unwrap_or_default();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % urls.len().max(1);
+        let url = urls.get(turn).map(String::as_str).unwrap_or_default();
         self.http.request(method, format!("{url}{path}"))
     }
 }

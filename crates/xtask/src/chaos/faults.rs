@@ -1,0 +1,142 @@
+//! What can be broken, and what is broken next.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use test_support::stack::SERVICES;
+
+/// One thing to break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A replica is killed, and started again after a while.
+    Kill(Target, Duration),
+    /// A replica stands still for longer than its group waits for it, and then goes on: a zombie.
+    Freeze(Target, Duration),
+    /// A replica is told to stop, and started again.
+    Terminate(Target),
+    /// Postgres stops at once, as in a crash, and recovers.
+    CrashPostgres(Duration),
+    /// Kafka is killed, and started again.
+    KillKafka(Duration),
+    /// All connections to Postgres, or to Kafka, break.
+    Cut(Way),
+    /// All that goes to and from Postgres, or Kafka, is held up.
+    Slow(Way, Duration),
+    /// Records are published a second time.
+    Republish(usize),
+}
+
+/// A replica of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    pub service: &'static str,
+    pub number: usize,
+}
+
+/// What the services reach their servers through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Postgres,
+    Kafka,
+}
+
+/// The next fault, among so many replicas of each service.
+pub fn next(random: &mut impl Rng, replicas: usize) -> Fault {
+    let target = Target {
+        service: SERVICES[random.random_range(0..SERVICES.len())],
+        number: random.random_range(1..=replicas),
+    };
+    let way = if random.random() { Way::Postgres } else { Way::Kafka };
+    let kind = random.random_range(0..100);
+    let mut millis = |range| Duration::from_millis(random.random_range(range));
+    match kind {
+        0..40 => Fault::Kill(target, millis(0..2000)),
+        40..52 => Fault::Freeze(target, millis(11_000..14_000)),
+        52..67 => Fault::Terminate(target),
+        67..72 => Fault::CrashPostgres(millis(0..4000)),
+        72..77 => Fault::KillKafka(millis(0..4000)),
+        77..87 => Fault::Cut(way),
+        87..93 => Fault::Slow(way, millis(20..200)),
+        _ => Fault::Republish(random.random_range(1..200)),
+    }
+}
+
+impl Fault {
+    /// What kind it is, to be counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Kill(..) => "killed",
+            Self::Freeze(..) => "frozen",
+            Self::Terminate(_) => "told to stop",
+            Self::CrashPostgres(_) => "Postgres crashed",
+            Self::KillKafka(_) => "Kafka killed",
+            Self::Cut(_) => "connections cut",
+            Self::Slow(..) => "slowed",
+            Self::Republish(_) => "records published again",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(target, down) => write!(f, "{target} is killed, for {down:?}"),
+            Self::Freeze(target, time) => write!(f, "{target} freezes for {time:?}"),
+            Self::Terminate(target) => write!(f, "{target} is told to stop"),
+            Self::CrashPostgres(down) => write!(f, "Postgres crashes, for {down:?}"),
+            Self::KillKafka(down) => write!(f, "Kafka is killed, for {down:?}"),
+            Self::Cut(way) => write!(f, "connections to {way:?} are cut"),
+            Self::Slow(way, delay) => write!(f, "{way:?} is {delay:?} away"),
+            Self::Republish(count) => write!(f, "{count} records are published again"),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.service, self.number)
+    }
+}
+
+/// How often what was broken.
+#[derive(Debug, Default)]
+pub struct Counts(BTreeMap<&'static str, u32>);
+
+impl Counts {
+    /// Counts one.
+    pub fn add(&mut self, fault: &Fault) {
+        *self.0.entry(fault.kind()).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.0.iter().map(|(kind, count)| format!("{kind} {count}"));
+        f.write_str(&counts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_draws_the_same_faults_again_and_every_kind_comes() {
+        let draw = || {
+            let mut random = StdRng::seed_from_u64(7);
+            (0..1000).map(|_| next(&mut random, 2)).collect::<Vec<_>>()
+        };
+        let faults = draw();
+        assert_eq!(faults, draw());
+        let mut counts = Counts::default();
+        for fault in &faults {
+            counts.add(fault);
+        }
+        assert_eq!(counts.0.len(), 8);
+    }
+}

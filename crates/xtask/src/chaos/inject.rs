@@ -1,0 +1,221 @@
+//! Carries faults out, and mends what they broke.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use contracts::topic::Topic;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use nix::sys::signal::Signal;
+use rand::{Rng, RngExt};
+use test_support::kafka::{NewRecord, produce, read_until};
+use test_support::stack::{Artifacts, Kafka, Postgres, checkout};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::faults::{Counts, Fault, Target, Way, next};
+use super::replicas::Replicas;
+use crate::ports::{KAFKA, POSTGRES};
+use crate::proxy::{Proxies, Proxy};
+use crate::stack::Stack;
+use crate::{parts, say};
+
+/// How long what is slowed stays so.
+const SLOW_FOR: Duration = Duration::from_secs(3);
+const READ: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(30);
+
+/// Breaks the parts of a stack.
+pub struct Injector<'s> {
+    stack: &'s Stack,
+    replicas: &'s Replicas<'s>,
+    proxies: &'s Proxies,
+    artifacts: Artifacts,
+    /// What is broken right now, and so not to be broken again.
+    broken: RefCell<BTreeSet<&'static str>>,
+    down: RefCell<BTreeSet<Target>>,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+impl<'s> Injector<'s> {
+    /// For the replicas and servers of a stack.
+    pub async fn new(stack: &'s Stack, replicas: &'s Replicas<'s>) -> Result<Self> {
+        Ok(Self {
+            stack,
+            replicas,
+            proxies: stack.proxies.as_ref().context("the stack's own servers are needed")?,
+            artifacts: Artifacts::ensure(&checkout(), &say).await?,
+            broken: RefCell::default(),
+            down: RefCell::default(),
+        })
+    }
+
+    /// Breaks something every second or two until then; returns when all is mended.
+    ///
+    /// # Errors
+    ///
+    /// When a part ended by itself, does not stop when it is told to, or does not come back.
+    pub async fn break_things(&self, random: &mut impl Rng, until: Instant) -> Result<Counts> {
+        let started = Instant::now();
+        let mut counts = Counts::default();
+        let mut running: FuturesUnordered<Running<'_>> = FuturesUnordered::new();
+        while Instant::now() < until {
+            let pause = Instant::now() + Duration::from_millis(random.random_range(300..2000));
+            while let Ok(Some(mended)) = tokio::time::timeout_at(pause, running.next()).await {
+                mended?;
+            }
+            sleep_until(pause).await;
+            self.all_run()?;
+            let fault = next(random, self.replicas.count());
+            if self.take(&fault) {
+                say(&format!("{:>6.1} s  {fault}", started.elapsed().as_secs_f64()));
+                counts.add(&fault);
+                let share = random.random_range(0.0..1.0);
+                running.push(Box::pin(async move {
+                    self.inject(fault, share).await.with_context(|| format!("after {fault}"))?;
+                    self.give_back(&fault);
+                    Ok(())
+                }));
+            }
+        }
+        while let Some(mended) = running.next().await {
+            mended?;
+        }
+        self.all_run()?;
+        Ok(counts)
+    }
+
+    /// Whether nothing ended that was not broken.
+    fn all_run(&self) -> Result<()> {
+        for target in self.replicas.all() {
+            let expected = !self.down.borrow().contains(&target);
+            ensure!(
+                !expected || self.replicas.process(target).is_some(),
+                "{target} ended by itself"
+            );
+        }
+        Ok(())
+    }
+
+    /// Marks what a fault breaks; `false` where that is broken already.
+    fn take(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Kill(target, _) | Fault::Freeze(target, _) | Fault::Terminate(target) => {
+                // A replica that starts needs both servers to become ready.
+                self.broken.borrow().is_empty() && self.down.borrow_mut().insert(*target)
+            }
+            other => {
+                let restarting = !self.down.borrow().is_empty();
+                let stops = matches!(other, Fault::CrashPostgres(_) | Fault::KillKafka(_));
+                !(stops && restarting) && self.broken.borrow_mut().insert(other.kind())
+            }
+        }
+    }
+
+    fn give_back(&self, fault: &Fault) {
+        match fault {
+            Fault::Kill(target, _) | Fault::Freeze(target, _) | Fault::Terminate(target) => {
+                self.down.borrow_mut().remove(target);
+            }
+            other => {
+                self.broken.borrow_mut().remove(other.kind());
+            }
+        }
+    }
+
+    async fn inject(&self, fault: Fault, share: f64) -> Result<()> {
+        match fault {
+            Fault::Kill(target, down) => {
+                let process = self.replicas.process(target).context("it does not run")?;
+                process.end(Signal::SIGKILL, STOP).await;
+                sleep(down).await;
+                self.replicas.start_again(target).await
+            }
+            Fault::Freeze(target, time) => {
+                let process = self.replicas.process(target).context("it does not run")?;
+                process.send(Signal::SIGSTOP);
+                sleep(time).await;
+                process.send(Signal::SIGCONT);
+                Ok(())
+            }
+            Fault::Terminate(target) => {
+                ensure!(self.replicas.terminate(target).await, "it did not stop within 10 s");
+                self.replicas.start_again(target).await
+            }
+            Fault::CrashPostgres(down) => self.crash_postgres(down).await,
+            Fault::KillKafka(down) => self.kill_kafka(down).await,
+            Fault::Cut(way) => {
+                self.proxy(way).cut();
+                Ok(())
+            }
+            Fault::Slow(way, delay) => {
+                let proxy = self.proxy(way);
+                proxy.slow(delay);
+                sleep(SLOW_FOR).await;
+                proxy.slow(Duration::ZERO);
+                Ok(())
+            }
+            Fault::Republish(count) => self.republish(count, share).await,
+        }
+    }
+
+    fn proxy(&self, way: Way) -> &Proxy {
+        match way {
+            Way::Postgres => &self.proxies.postgres,
+            Way::Kafka => &self.proxies.kafka,
+        }
+    }
+
+    async fn crash_postgres(&self, down: Duration) -> Result<()> {
+        let folder = self.stack.folders.postgres();
+        let Some(process) = Postgres::process_in(&folder) else { bail!("it does not run") };
+        process.end(Signal::SIGQUIT, STOP).await;
+        sleep(down).await;
+        Postgres::start(&self.artifacts, &folder, self.port(POSTGRES)?).await.map(drop)
+    }
+
+    async fn kill_kafka(&self, down: Duration) -> Result<()> {
+        let folder = self.stack.folders.kafka();
+        let Some(process) = parts::process(&self.stack.folders, KAFKA) else {
+            bail!("it does not run")
+        };
+        process.end(Signal::SIGKILL, STOP).await;
+        sleep(down).await;
+        let (port, proxy) = (self.port(KAFKA)?, self.proxies.kafka.port());
+        Kafka::start_behind(&self.artifacts, &folder, port, proxy).await.map(drop)
+    }
+
+    /// Publishes records again that lie one after the other, `share` of the way from the first to the last.
+    /// That brokers are away meanwhile is no failure.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_truncation,
+        reason = "a place among records"
+    )]
+    async fn republish(&self, count: usize, share: f64) -> Result<()> {
+        let brokers = &self.stack.description.kafka_brokers;
+        let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
+        let enough = count.saturating_mul(10);
+        let read = read_until(brokers, &topics, READ, |records| records.len() >= enough).await;
+        let Ok(records) = read else { return Ok(()) };
+        let first = (records.len().saturating_sub(count) as f64 * share) as usize;
+        let again = records.into_iter().skip(first).take(count).map(|record| NewRecord {
+            topic: record.topic,
+            partition: Some(record.partition),
+            key: record.key,
+            headers: record.headers,
+            payload: record.payload,
+        });
+        let _ = produce(brokers, &again.collect::<Vec<_>>()).await;
+        Ok(())
+    }
+
+    fn port(&self, part: &str) -> Result<u16> {
+        self.stack.description.ports.get(part).copied().context("the stack's own servers")
+    }
+}

@@ -1,0 +1,107 @@
+//! A way to a server that can be slowed and cut.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What the services of a stack reach their servers through.
+#[derive(Debug)]
+pub struct Proxies {
+    pub(crate) postgres: Proxy,
+    pub(crate) kafka: Proxy,
+}
+
+impl Proxies {
+    /// Ways to servers on these ports.
+    pub(crate) async fn start(postgres: u16, kafka: u16) -> Result<Self> {
+        Ok(Self { postgres: Proxy::start(postgres).await?, kafka: Proxy::start(kafka).await? })
+    }
+}
+
+/// A way to one server, on a port of its own; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    port: u16,
+    target: u16,
+    /// How long every piece of data is held up on its way.
+    delay: watch::Sender<Duration>,
+    /// Changes when all connections are to be cut.
+    cuts: watch::Sender<u32>,
+    _accepting: JoinSet<()>,
+}
+
+impl Proxy {
+    async fn start(target: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let (delay, delayed) = watch::channel(Duration::ZERO);
+        let (cuts, cut) = watch::channel(0);
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(pass(client, target, delayed.clone(), cut.clone()));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { port, target, delay, cuts, _accepting: accepting })
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The same address by this way.
+    pub(crate) fn in_place_of(&self, address: &str) -> String {
+        address.replacen(&format!(":{}", self.target), &format!(":{}", self.port), 1)
+    }
+
+    /// Breaks all connections; new ones are let through.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Holds up whatever is sent from now on.
+    pub(crate) fn slow(&self, delay: Duration) {
+        self.delay.send_replace(delay);
+    }
+}
+
+/// Passes everything on between a client and the server until either ends or the connection is cut.
+async fn pass(
+    client: TcpStream,
+    target: u16,
+    delay: watch::Receiver<Duration>,
+    mut cut: watch::Receiver<u32>,
+) {
+    cut.mark_unchanged();
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pump(from_client, to_server, delay.clone()) => {}
+        () = pump(from_server, to_client, delay) => {}
+        _ = cut.changed() => {}
+    }
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: watch::Receiver<Duration>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let delay = *delay.borrow();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
