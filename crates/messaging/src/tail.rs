@@ -5,7 +5,8 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{Consumer as _, StreamConsumer},
     error::KafkaError,
-    metadata::MetadataTopic,
+    metadata::{MetadataPartition, MetadataTopic},
+    types::RDKafkaErrorCode,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -122,13 +123,16 @@ fn ends<'a>(
     let mut ends = TopicPartitionList::new();
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
-        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
-            let (_, end) = consumer.fetch_watermarks(topic, partition.id(), REQUEST_TIMEOUT)?;
-            ends.add_partition_offset(topic, partition.id(), Offset::Offset(end))?;
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        let partitions: Vec<i32> = partitions.map(MetadataPartition::id).collect();
+        // Also a topic that is not there yet: without it, what it tells later would be missed.
+        if partitions.is_empty() {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopic));
         }
-    }
-    if ends.count() == 0 {
-        return Err(KafkaError::MetadataFetch(rdkafka::types::RDKafkaErrorCode::UnknownTopic));
+        for partition in partitions {
+            let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+            ends.add_partition_offset(topic, partition, Offset::Offset(end))?;
+        }
     }
     Ok(ends)
 }

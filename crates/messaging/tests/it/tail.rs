@@ -1,9 +1,11 @@
 //! Live streams.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use contracts::events::{Event, EventType};
 use messaging::Tail;
+use test_support::kafka::create_topics;
 use test_support::{OwnKafka, TestEnv, eventually};
 use tokio::sync::oneshot;
 
@@ -88,5 +90,28 @@ async fn a_tail_waits_for_brokers_and_outlives_their_restart() {
     kafka.start_again().await;
     world.env.deliver(&deliveries(&changes(SKUS, 2..=3))).await;
     assert_in_order(heard_are(&heard, 3 * SKUS).await, SKUS, 3);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_tail_is_not_positioned_while_one_of_its_topics_is_missing() {
+    let world = World::of(TestEnv::new(SERVICE).await).await;
+    let mut kafka = world.kafka();
+    kafka.topic_prefix.push_str("half-");
+    let topic = |name| format!("{}{name}", kafka.topic_prefix);
+    let (there, missing) = (topic("stock.v1"), topic("fulfillment.v1"));
+    create_topics(&kafka.brokers, &[&there], 1).await.unwrap();
+
+    let types: &[EventType] = &[EventType::StockChanged, EventType::OrderCompleted];
+    let tail = Tail::new(kafka.clone(), SERVICE, types);
+    let (positioned, mut is_positioned) = oneshot::channel();
+    let running = Running::new(|shutdown| {
+        tokio::spawn(tail.run(|| positioned.send(()).unwrap(), |_| {}, shutdown))
+    });
+    // Were it to take what is there for all, it would be positioned in a fraction of this.
+    let too_early = tokio::time::timeout(Duration::from_secs(1), &mut is_positioned).await;
+    assert!(too_early.is_err(), "positioned without {missing}");
+    create_topics(&kafka.brokers, &[&missing], 1).await.unwrap();
+    tokio::time::timeout(PATIENCE, is_positioned).await.unwrap().unwrap();
     running.stop().await;
 }
