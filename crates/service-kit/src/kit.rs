@@ -93,8 +93,9 @@ impl Kit {
     /// Publishes what its transactions leave in the outbox.
     pub fn publish_events(&mut self) {
         let relay = Relay::new(self.kafka.clone(), self.outbox.clone());
-        let shutdown = self.shutdown.clone();
-        self.spawn("relay", async move { Ok(relay.run(shutdown).await?) });
+        // What the others commit while they stop is published as well.
+        self.supervisor
+            .spawn_last("relay", |shutdown| async move { Ok(relay.run(shutdown).await?) });
     }
 
     /// Hears of the events that `handler` handles, tells how many of them are dead letters, and

@@ -1,6 +1,6 @@
 //! Every long-lived task has a name and an end that somebody notices.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// Runs a process's tasks until the shutdown token is cancelled, or one of them fails.
 pub struct Supervisor {
     shutdown: CancellationToken,
+    /// Cancelled once all have stopped that are not to stop last.
+    last: CancellationToken,
+    lasting: HashSet<Id>,
     tasks: JoinSet<anyhow::Result<()>>,
     names: HashMap<Id, &'static str>,
 }
@@ -21,7 +24,13 @@ impl Supervisor {
     /// A supervisor without tasks. Tasks are expected to end when `shutdown` is cancelled, and
     /// never before.
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self { shutdown, tasks: JoinSet::new(), names: HashMap::new() }
+        Self {
+            shutdown,
+            last: CancellationToken::new(),
+            lasting: HashSet::new(),
+            tasks: JoinSet::new(),
+            names: HashMap::new(),
+        }
     }
 
     /// Starts a task. `name` is what the log calls it.
@@ -32,6 +41,17 @@ impl Supervisor {
     ) {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
+    }
+
+    /// Starts a task that is told to stop, by a token of its own, once the others have stopped.
+    pub fn spawn_last<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
+        &mut self,
+        name: &'static str,
+        task: impl FnOnce(CancellationToken) -> F,
+    ) {
+        let id = self.tasks.spawn(task(self.last.clone())).id();
+        self.names.insert(id, name);
+        self.lasting.insert(id);
     }
 
     /// Waits for the shutdown token, then for the tasks, at most `timeout` long.
@@ -49,6 +69,9 @@ impl Supervisor {
 
         let deadline = Instant::now() + timeout;
         loop {
+            if self.names.keys().all(|id| self.lasting.contains(id)) {
+                self.last.cancel();
+            }
             match tokio::time::timeout_at(deadline, self.tasks.join_next_with_id()).await {
                 Ok(None) => return outcome,
                 Ok(Some(ended)) => outcome = outcome.and(self.ended(ended).map(|_name| ())),

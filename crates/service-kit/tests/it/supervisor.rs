@@ -69,3 +69,23 @@ async fn a_failure_while_stopping_is_a_failure() {
     shutdown.cancel();
     assert_eq!(supervisor.run(TIMEOUT).await.unwrap_err().to_string(), "task relay failed");
 }
+
+#[tokio::test]
+async fn a_task_that_is_to_stop_last_goes_on_until_the_others_have_stopped() {
+    let (mut supervisor, shutdown) = supervisor();
+    let (stopped, has_stopped) = tokio::sync::oneshot::channel();
+    supervisor.spawn_last("relay", async move |last: CancellationToken| {
+        last.cancelled().await;
+        // The other one has sent this before it ended.
+        anyhow::ensure!({ has_stopped }.try_recv().is_ok(), "told to stop too early");
+        Ok(())
+    });
+    let asked = shutdown.clone();
+    supervisor.spawn("consumer", async move {
+        asked.cancelled().await;
+        tokio::task::yield_now().await;
+        stopped.send(()).map_err(|()| anyhow::anyhow!("the relay is gone"))
+    });
+    shutdown.cancel();
+    supervisor.run(TIMEOUT).await.unwrap();
+}
