@@ -1,8 +1,8 @@
 //! One batch of records, one database transaction.
 
-use std::{collections::HashSet, panic::AssertUnwindSafe};
+use std::{collections::HashSet, panic::AssertUnwindSafe, time::Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use contracts::topic::Topic;
 use futures_util::FutureExt as _;
 use rdkafka::message::BorrowedMessage;
@@ -54,12 +54,19 @@ impl<E: Into<HandlerError>> From<E> for Failed {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempts {
     pub(crate) count: i32,
-    pub(crate) first_failed_at: Option<DateTime<Utc>>,
+    /// When the first failed.
+    pub(crate) failed_since: Option<Instant>,
     /// How often another transaction was first.
     pub(crate) conflicts: u32,
 }
 
 impl Attempts {
+    /// How long attempts have failed for.
+    fn failing_for(self) -> TimeDelta {
+        let time = self.failed_since.map(|since| since.elapsed()).unwrap_or_default();
+        TimeDelta::from_std(time).unwrap_or_default()
+    }
+
     /// Whether `error` lies in a record, so that looking for it can help.
     pub(crate) fn hold_at_fault(self, error: &Failed) -> bool {
         match error {
@@ -184,7 +191,7 @@ impl<'p> Batch<'p> {
             let failure = Failure {
                 errors: chain(&error),
                 attempts: attempts.count,
-                first_failed_at: attempts.first_failed_at.unwrap_or(tx.now()),
+                first_failed_at: tx.now() - attempts.failing_for(),
                 event_id: Some(event.id),
                 event_type: Some(event.event.event_type()),
                 marked_inbox: true,
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn a_record_is_at_fault_for_what_repeats_and_never_for_what_passes() {
         let cause = || std::io::Error::other("cause").into();
-        let after = |conflicts| Attempts { count: 1, first_failed_at: None, conflicts };
+        let after = |conflicts| Attempts { count: 1, failed_since: None, conflicts };
         for conflicts in 0..10 {
             let attempts = after(conflicts);
             assert!(attempts.hold_at_fault(&Failed::Panic(String::new())));

@@ -1,12 +1,15 @@
-use std::{mem, time::Duration};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
-use chrono::Utc;
 use contracts::events::EventType;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
     batch::{Attempts, Batch, Failed, Mode},
+    deadline::in_time,
     error::{HandlerError, MessagingError, chain},
     kafka::KafkaConfig,
     linger::Linger,
@@ -127,11 +130,12 @@ impl<H: Handler> Consumer<H> {
     async fn process(&self, batch: &Batch<'_>, shutdown: &CancellationToken) -> Outcome {
         let service = self.outbox.service();
         let mut backoff = Backoff::default();
-        let mut attempts = Attempts { count: 1, first_failed_at: None, conflicts: 0 };
+        let mut attempts = Attempts { count: 1, failed_since: None, conflicts: 0 };
         let mut mode = Mode::Whole;
         loop {
-            let started = std::time::Instant::now();
-            let error = match batch.process(&self.outbox, &self.handler, mode, attempts).await {
+            let started = Instant::now();
+            let processing = batch.process(&self.outbox, &self.handler, mode, attempts);
+            let error = match in_time(processing).await {
                 Ok(()) => {
                     metrics::histogram!("consumer_batch_events").record(batch.size());
                     metrics::histogram!("consumer_batch_duration_seconds")
@@ -141,7 +145,7 @@ impl<H: Handler> Consumer<H> {
                 Err(error) => error,
             };
             attempts.count = attempts.count.saturating_add(1);
-            attempts.first_failed_at.get_or_insert_with(Utc::now);
+            attempts.failed_since.get_or_insert_with(Instant::now);
             if let Failed::Handler(HandlerError::Conflict(_)) = error {
                 attempts.conflicts += 1;
             }

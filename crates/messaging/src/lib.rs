@@ -14,6 +14,7 @@ mod backoff;
 mod batch;
 mod consumer;
 mod dead_letter;
+mod deadline;
 mod error;
 mod inbox;
 mod kafka;
@@ -29,6 +30,7 @@ pub use consumer::{Consumer, Handler};
 pub use dead_letter::{
     DeadLetter, DeadLetters, Discarded, Fate, Filter, Redriven, State, Summary, Unavailable,
 };
+pub use deadline::in_time;
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
 pub use kafka::KafkaConfig;
 pub use linger::Linger;

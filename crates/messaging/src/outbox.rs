@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{events::Event, trace::TraceContext};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
@@ -46,6 +47,7 @@ impl Outbox {
         Tx {
             inner,
             now,
+            begun: Instant::now(),
             outbox: self.clone(),
             rows: Vec::new(),
             publishes: false,
@@ -76,6 +78,8 @@ impl Outbox {
 pub struct Tx {
     inner: Transaction<'static, Postgres>,
     now: DateTime<Utc>,
+    /// When `now` was asked for.
+    begun: Instant,
     outbox: Outbox,
     /// Not written yet.
     rows: Vec<Row>,
@@ -120,6 +124,11 @@ impl Tx {
     /// The time of this transaction by the database's clock, the one clock all replicas share.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// How long ago that was.
+    pub fn age(&self) -> TimeDelta {
+        TimeDelta::from_std(self.begun.elapsed()).unwrap_or_default()
     }
 
     /// Queues an event to be written when this transaction commits. `trace` is that of the cause.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     backoff::Backoff,
+    deadline::in_time,
     error::{MessagingError, chain},
     inbox,
     kafka::KafkaConfig,
@@ -28,8 +29,6 @@ const PRUNE_EVERY: Duration = Duration::from_mins(10);
 const LAST_BATCH: Duration = Duration::from_secs(3);
 const SLOW_BROKER: Duration = Duration::from_secs(10);
 const TELL_AGE_EVERY: Duration = Duration::from_secs(1);
-/// How long the database may take to answer: one that vanished never does.
-const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Publishes a service's outbox, in order.
 ///
@@ -105,7 +104,7 @@ impl Relay {
         backoff: &mut Backoff,
         shutdown: &CancellationToken,
     ) -> Result<(), Interrupted> {
-        let mut connection = self.connect().await?;
+        let mut connection = in_time(self.connect()).await?;
         tokio::select! {
             leads = become_leader(&mut connection) => leads?,
             () = shutdown.cancelled() => return Ok(()),
@@ -116,7 +115,7 @@ impl Relay {
         let mut producer = Leading::new(Producer::new(&self.kafka, self.outbox.service())?);
         let mut pruned = Instant::now();
         loop {
-            if pruned.elapsed() > PRUNE_EVERY && inbox::prune(&mut connection).await? {
+            if pruned.elapsed() > PRUNE_EVERY && in_time(inbox::prune(&mut connection)).await? {
                 pruned = Instant::now();
             }
             let rows = in_time(next_rows(&mut connection)).await?;
@@ -133,7 +132,7 @@ impl Relay {
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let records: Vec<_> =
                 rows.into_iter().map(|row| self.record(row)).collect::<Result<_, _>>()?;
-            producer.publish(&records, age).await?;
+            producer.publish(&records, age, &mut connection).await?;
             in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
             metrics::histogram!("relay_batch_records").record(batch_size(records.len()));
@@ -153,6 +152,8 @@ impl Relay {
             ("tcp_keepalives_idle", "5"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
+            // What was sent and not acknowledged keeps the probes above from being sent.
+            ("tcp_user_timeout", "20000"),
         ]);
         PgConnection::connect_with(&options).await
     }
@@ -191,12 +192,11 @@ impl Relay {
 /// Waits until no other replica leads.
 async fn become_leader(connection: &mut PgConnection) -> sqlx::Result<()> {
     loop {
-        let leads: bool = sqlx::query_scalar(
+        let asking = sqlx::query_scalar(
             "SELECT pg_try_advisory_lock(hashtextextended('outbox-relay:' || current_schema(), 0))",
         )
-        .fetch_one(&mut *connection)
-        .await?;
-        if leads {
+        .fetch_one(&mut *connection);
+        if in_time(asking).await? {
             return Ok(());
         }
         tell_oldest_age(0.0);
@@ -218,11 +218,6 @@ fn tell_oldest_age(seconds: f64) {
 /// The size of a batch as metrics take it.
 fn batch_size(records: usize) -> f64 {
     u32::try_from(records).unwrap_or(u32::MAX).into()
-}
-
-async fn in_time<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    let answered = tokio::time::timeout(DATABASE_TIMEOUT, statement).await;
-    answered.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
@@ -253,12 +248,13 @@ impl Leading {
         Self(Some(producer))
     }
 
-    /// `age` is that of the oldest record, in seconds.
+    /// `age` is that of the oldest record, in seconds; `lock` is the connection that leadership lives on.
     async fn publish(
         &mut self,
         records: &[Outgoing],
         age: f64,
-    ) -> Result<(), rdkafka::error::KafkaError> {
+        lock: &mut PgConnection,
+    ) -> Result<(), Interrupted> {
         let Some(producer) = &self.0 else {
             return Ok(());
         };
@@ -268,9 +264,11 @@ impl Leading {
         let mut warn_after = SLOW_BROKER;
         loop {
             tokio::select! {
-                result = &mut publishing => return result,
+                result = &mut publishing => return Ok(result?),
                 () = tokio::time::sleep(TELL_AGE_EVERY) => {
                     tell_oldest_age(age + started.elapsed().as_secs_f64());
+                    // Without it another replica leads, and publishes these records.
+                    in_time(lock.ping()).await?;
                 }
             }
             if started.elapsed() > warn_after {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::events::ExpirationCompleted;
-use messaging::Outbox;
+use messaging::{Outbox, in_time};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ impl Clock {
     /// database is away it waits.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         while !shutdown.is_cancelled() {
-            let wait = match self.fire_due().await {
+            let wait = match in_time(self.fire_due()).await {
                 Ok(wait) => wait,
                 Err(error) => {
                     let error = format!("{:#}", anyhow::Error::new(error));

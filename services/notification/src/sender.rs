@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use messaging::in_time;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -44,7 +45,8 @@ impl Sender {
     /// Sends until `shutdown`; what is on its way then is ended first.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         while !shutdown.is_cancelled() {
-            match store::claim(&self.pool, self.way_out.mailer.at_once(), LEASE).await {
+            let claiming = store::claim(&self.pool, self.way_out.mailer.at_once(), LEASE);
+            match in_time(claiming).await {
                 Ok(due) if !due.is_empty() => {
                     let settled = self.send(due).await;
                     self.record(&settled, &shutdown).await;
@@ -83,7 +85,7 @@ impl Sender {
 
     /// Records until it is recorded: whoever claimed these again would send them twice.
     async fn record(&self, settled: &[Settled], shutdown: &CancellationToken) {
-        while let Err(error) = store::settle(&self.pool, settled).await {
+        while let Err(error) = in_time(store::settle(&self.pool, settled)).await {
             tracing::warn!(%error, "cannot record what was sent; trying again");
             tokio::select! {
                 () = shutdown.cancelled() => return,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use contracts::ids::OrderId;
-use messaging::{Linger, Outbox, PublishError};
+use messaging::{Linger, Outbox, PublishError, in_time};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -115,7 +115,7 @@ impl IntakeTask {
             }
             let size = u32::try_from(requests.len()).unwrap_or(u32::MAX);
             metrics::histogram!("intake_batch_orders").record(f64::from(size));
-            let outcomes = self.place(&requests).await.unwrap_or_else(|error| {
+            let outcomes = in_time(self.place(&requests)).await.unwrap_or_else(|error| {
                 let error = anyhow::Error::new(error);
                 tracing::warn!(
                     error = format!("{error:#}"),

@@ -1,7 +1,7 @@
 //! Payments on their way from the transaction that made them due to the worker that asks the provider.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use messaging::Tx;
@@ -66,14 +66,14 @@ impl Due {
     /// Leases those of the changed payments that are due, as far as there are hands. To be called before
     /// they are stored in `tx`; the worker hears of them once it is committed.
     pub fn lease(&self, tx: &mut Tx, changes: &mut [Change]) {
-        let now = tx.now();
+        let (now, leased_at) = (tx.now() + tx.age(), Instant::now());
         let is_due = |change: &&mut Change| change.payment.due_at.is_some_and(|at| at <= now);
         let mut requests = Vec::new();
         let mut left = false;
         for change in changes.iter_mut().filter(is_due) {
             match Arc::clone(&self.hands).try_acquire_owned() {
                 Ok(hand) => requests
-                    .extend(self.leased(change, now).map(|request| Leased { request, hand })),
+                    .extend(self.request(change, now).map(|request| Leased { request, hand })),
                 Err(_taken) => left = true,
             }
         }
@@ -83,19 +83,23 @@ impl Due {
             tx.after_commit(move || woken.notify_one());
         }
         if !requests.is_empty() {
-            tx.after_commit(move || due.hand_over(requests));
+            tx.after_commit(move || due.hand_over(requests, leased_at));
         }
     }
 
-    /// The request to make for a payment, which is leased as a claim would have done it.
-    fn leased(&self, change: &mut Change, now: DateTime<Utc>) -> Option<Request> {
+    /// Leases a payment from `now` on, and returns the request to make for it.
+    fn request(&self, change: &mut Change, now: DateTime<Utc>) -> Option<Request> {
         let payment = &mut change.payment;
         payment.attempt = payment.attempt.saturating_add(1);
         payment.due_at = Some(now + TimeDelta::from_std(self.lease).unwrap_or(TimeDelta::MAX));
         Request::of(payment)
     }
 
-    fn hand_over(&self, requests: Vec<Leased>) {
+    fn hand_over(&self, requests: Vec<Leased>, leased_at: Instant) {
+        if leased_at.elapsed() > LEASE_MARGIN {
+            // The commit took so long that the lease may end before an answer: whoever claims them then asks.
+            return;
+        }
         for request in requests {
             // Fails where the worker has ended: the lease ends, and another replica claims the payment.
             if self.leased.try_send(request).is_err() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use messaging::{HandlerError, Outbox};
+use messaging::{HandlerError, Outbox, in_time};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,8 @@ impl Worker {
                     }
                 }
                 () = self.queue.woken.notified(), if !maybe_due => maybe_due = true,
-                _ = poll.tick(), if !maybe_due => maybe_due = true,
+                // Also while more may be due: hands may have become free without a word.
+                _ = poll.tick() => maybe_due = true,
                 () = shutdown.cancelled() => {}
             }
         }
@@ -108,7 +109,7 @@ impl Worker {
         else {
             return Ok(());
         };
-        let claimed = store::claim(self.outbox.pool(), room, self.queue.lease).await?;
+        let claimed = in_time(store::claim(self.outbox.pool(), room, self.queue.lease)).await?;
         *maybe_due = claimed.len() == room;
         for payment in claimed {
             if let (Some(request), Some(hand)) = (Request::of(&payment), free.split(1)) {
@@ -155,9 +156,12 @@ impl Worker {
     }
 
     async fn record_together(&self, answers: Vec<Answered>) -> Result<(), HandlerError> {
-        let mut tx = self.outbox.begin().await?;
-        record(&mut tx, answers, &self.due).await?;
-        Ok(tx.commit().await?)
+        in_time(async {
+            let mut tx = self.outbox.begin().await?;
+            record(&mut tx, answers, &self.due).await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 }
 

@@ -64,7 +64,7 @@ impl DeadLetters {
         by: &str,
     ) -> Result<Redriven, Unavailable> {
         let mut backoff = Backoff::default();
-        let mut attempts = Attempts { count: 1, first_failed_at: None, conflicts: 0 };
+        let mut attempts = Attempts { count: 1, failed_since: None, conflicts: 0 };
         loop {
             let error = match self.attempt(handler, id, by, attempts).await {
                 Ok(outcome) => return Ok(outcome),
