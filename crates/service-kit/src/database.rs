@@ -22,6 +22,7 @@ const SLOW_STATEMENT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const WAITING_LOG_INTERVAL: Duration = Duration::from_secs(10);
+const MIGRATION_LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/service-kit");
 
@@ -46,8 +47,32 @@ pub async fn migrate(pool: &PgPool, migrations: &[&Migrator]) -> anyhow::Result<
         ("lock_timeout", "60s"),
     ]);
     let mut connection = PgConnection::connect_with(&options).await.context("cannot connect")?;
+    lock_migrations(&mut connection).await.context("cannot lock the schema's migrations")?;
     merge(migrations)?.run(&mut connection).await?;
     connection.close().await.context("cannot close the connection")
+}
+
+/// Waits until nobody else migrates this schema. The lock ends with the connection.
+///
+/// It asks again and again instead of waiting inside a statement: `CREATE INDEX CONCURRENTLY` waits for
+/// every statement in the database that began before, and two that wait for each other are a deadlock.
+async fn lock_migrations(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut told = Instant::now();
+    loop {
+        let locked: bool = sqlx::query_scalar(
+            "SELECT pg_try_advisory_lock(hashtextextended(concat('migrate:', current_schema()), 0))",
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if locked {
+            return Ok(());
+        }
+        if told.elapsed() >= WAITING_LOG_INTERVAL {
+            tracing::info!("waiting for another process that migrates this schema");
+            told = Instant::now();
+        }
+        tokio::time::sleep(MIGRATION_LOCK_PAUSE).await;
+    }
 }
 
 /// Fails while a migration has not been applied; the message names the command that does it.
@@ -166,5 +191,7 @@ fn merge(migrations: &[&Migrator]) -> anyhow::Result<Migrator> {
     let mut merged = Migrator::with_migrations(merged.into_values().collect());
     // An older build may be asked to migrate a schema that is ahead of it: nothing to do.
     merged.set_ignore_missing(true);
+    // Its lock is one for all services of the database, and it waits for it inside a statement.
+    merged.set_locking(false);
     Ok(merged)
 }

@@ -10,8 +10,10 @@ use test_support::{OwnPostgres, TestEnv};
 
 fn migrator(migrations: &[(i64, &'static str)]) -> Migrator {
     let migration = |&(version, sql): &(i64, &'static str)| {
+        let outside_a_transaction = sql.starts_with("-- no-transaction");
         let sql = sqlx::SqlSafeStr::into_sql_str(sql);
-        Migration::new(version, "test".into(), MigrationType::Simple, sql, false)
+        let kind = MigrationType::Simple;
+        Migration::new(version, "test".into(), kind, sql, outside_a_transaction)
     };
     Migrator::with_migrations(migrations.iter().map(migration).collect())
 }
@@ -61,6 +63,32 @@ async fn replicas_may_migrate_at_the_same_time() {
         result.unwrap();
     }
     assert_eq!(applied(&pool).await, [&shared()[..], &[100]].concat());
+}
+
+/// An index that is made concurrently waits for all sessions of the database that are in the middle of a
+/// statement: nobody may wait for a migration like that.
+#[tokio::test]
+async fn replicas_of_several_services_may_migrate_at_the_same_time_with_a_concurrent_index() {
+    let env = TestEnv::new("orders").await;
+    let inventory = PgPool::connect(&env.database_url_of("inventory").await).await.unwrap();
+    let pools = [env.pool().await, inventory];
+    let migrator = migrator(&[
+        (100, "CREATE TABLE parcels (weight int); SELECT pg_sleep(0.2)"),
+        (101, "-- no-transaction\nCREATE INDEX CONCURRENTLY parcels_weight ON parcels (weight)"),
+    ]);
+    let migrations = [&migrator];
+    let results = tokio::join!(
+        database::migrate(&pools[0], &migrations),
+        database::migrate(&pools[1], &migrations),
+        database::migrate(&pools[0], &migrations),
+        database::migrate(&pools[1], &migrations),
+    );
+    for result in [results.0, results.1, results.2, results.3] {
+        result.unwrap();
+    }
+    for pool in &pools {
+        assert_eq!(applied(pool).await, [&shared()[..], &[100, 101]].concat());
+    }
 }
 
 #[tokio::test]
