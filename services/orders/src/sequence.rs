@@ -16,14 +16,16 @@ use crate::hub::{Recorded, Update};
 /// How long a change waits. Its forerunner is on its way, unless it was told on an earlier stream.
 const HOLD: Duration = Duration::from_secs(5);
 
-/// Ended orders that are remembered, so that repeats of their earlier steps are known as such.
+/// Ended orders that are remembered, the last ones, so that repeats of their steps are known as such. A
+/// repeat of an order that ended before them is told once more.
 const ENDED: usize = 4096;
 
 /// What one stream has told, and what it holds back.
 #[derive(Debug, Default)]
 pub struct Sequence {
     told: HashMap<OrderId, Told>,
-    ended: usize,
+    /// Those of them that have ended, in the order of their ends.
+    ended: VecDeque<OrderId>,
     early: HashMap<Change, Recorded>,
     /// What is early, and has been, by the time it came.
     came: VecDeque<(Instant, Change)>,
@@ -40,9 +42,9 @@ struct Told {
 }
 
 impl Sequence {
-    /// Notes what the database told.
+    /// Notes what the database told: whatever was before it is not told any more.
     pub fn past(&mut self, update: &Update) {
-        self.note(update);
+        self.note(update, up_to(update.version));
     }
 
     /// Takes a change that arrived; whatever can be told now is added to `ready`.
@@ -79,7 +81,7 @@ impl Sequence {
         let mut next = Some(news);
         while let Some(news) = next {
             let Update { order, version, .. } = news.1;
-            self.note(&news.1);
+            self.note(&news.1, bit(version));
             ready.push_back(news);
             next = self.early.remove(&(order, version + 1));
         }
@@ -89,22 +91,27 @@ impl Sequence {
         self.told.get(&order).is_some_and(|told| told.versions & bit(version) != 0)
     }
 
-    fn note(&mut self, update: &Update) {
+    fn note(&mut self, update: &Update, versions: u32) {
         let told = self.told.entry(update.order).or_default();
-        told.versions |= bit(update.version);
+        told.versions |= versions;
         if update.state.status() != OrderStatus::Pending && !told.ended {
             told.ended = true;
-            self.ended += 1;
+            self.ended.push_back(update.order);
         }
-        if self.ended > ENDED {
-            self.told.retain(|_, told| !told.ended);
-            self.ended = 0;
+        if self.ended.len() > ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.told.remove(&oldest);
         }
     }
 }
 
 fn bit(version: u32) -> u32 {
     1 << version.min(31)
+}
+
+fn up_to(version: u32) -> u32 {
+    u32::MAX >> (31 - version.min(31))
 }
 
 #[cfg(test)]
@@ -146,6 +153,15 @@ mod tests {
         sequence.past(&news(1, 2).1);
         sequence.arrived(news(1, 2), now, &mut ready);
         assert!(ready.is_empty());
+        sequence.arrived(news(1, 3), now, &mut ready);
+        assert_eq!(versions(&ready, 1), [3]);
+    }
+
+    #[test]
+    fn what_was_before_what_the_database_told_is_not_told_after_it() {
+        let (mut sequence, mut ready, now) = (Sequence::default(), VecDeque::new(), Instant::now());
+        sequence.past(&news(1, 2).1);
+        sequence.arrived(news(1, 1), now, &mut ready);
         sequence.arrived(news(1, 3), now, &mut ready);
         assert_eq!(versions(&ready, 1), [3]);
     }
@@ -200,6 +216,24 @@ mod tests {
         assert!(sequence.told.len() <= ENDED + 2, "{}", sequence.told.len());
         sequence.arrived(news(0, 2), now, &mut ready);
         assert_eq!(versions(&ready, 0), [1, 2]);
+    }
+
+    #[test]
+    fn those_that_ended_last_are_remembered() {
+        let (mut sequence, mut ready, now) = (Sequence::default(), VecDeque::new(), Instant::now());
+        let orders = ENDED as u128 + 1;
+        for order in 1..=orders {
+            for version in 1..=3 {
+                sequence.arrived(news(order, version), now, &mut ready);
+            }
+        }
+        ready.clear();
+        for order in 2..=orders {
+            for version in 1..=3 {
+                sequence.arrived(news(order, version), now, &mut ready);
+            }
+        }
+        assert_eq!(ready.len(), 0);
     }
 
     proptest! {
