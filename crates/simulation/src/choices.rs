@@ -14,6 +14,8 @@ pub struct Choices {
 enum Source {
     /// `SplitMix64`: written out, since a seed must mean the same for ever.
     Seed(u64),
+    /// The same, behind a first choice.
+    After(u16, u64),
     /// Choices made before; zeros behind their end.
     List(Vec<u16>),
 }
@@ -29,6 +31,11 @@ impl Choices {
         Self { source: Source::List(list.to_vec()), made: Vec::new() }
     }
 
+    /// Those that a seed stands for, but with this one first.
+    pub fn of_seed_after(first: u16, seed: u64) -> Self {
+        Self { source: Source::After(first, seed), made: Vec::new() }
+    }
+
     /// The plain ones.
     pub fn plain() -> Self {
         Self::of_list(&[])
@@ -38,7 +45,8 @@ impl Choices {
     pub fn pick(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).unwrap_or(u64::MAX).max(1);
         let raw = match &mut self.source {
-            Source::Seed(state) => next(state),
+            Source::After(first, _) if self.made.is_empty() => (*first).into(),
+            Source::Seed(state) | Source::After(_, state) => next(state),
             Source::List(list) => list.get(self.made.len()).copied().unwrap_or(0).into(),
         };
         let choice = u16::try_from(raw % count).unwrap_or(u16::MAX);
@@ -52,8 +60,8 @@ impl Choices {
     }
 
     /// All choices made so far.
-    pub fn made(self) -> Vec<u16> {
-        self.made
+    pub fn made(&self) -> &[u16] {
+        &self.made
     }
 }
 

@@ -1,12 +1,17 @@
 //! What customers and the shop want of a run.
 
+use std::fmt;
+
 use contracts::events::EventType;
 use payments::sandbox;
 
 use crate::choices::Choices;
 
+/// Enough for all orders.
+const PLENTY: u32 = 50;
+
 /// Everything that comes from outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The pieces of each product at the beginning; products are called by their number.
     pub stock: Vec<u32>,
@@ -23,7 +28,7 @@ pub struct Plan {
 }
 
 /// One order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderPlan {
     /// Its lines: product and pieces.
     pub lines: Vec<(usize, u32)>,
@@ -94,6 +99,49 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Plans that want a little less, the least first.
+    pub fn simpler(&self) -> Vec<Self> {
+        let mut simpler = Vec::new();
+        let mut with = |change: &dyn Fn(&mut Self)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            if plan != *self {
+                simpler.push(plan);
+            }
+        };
+        for at in 0..self.orders.len() {
+            if self.orders.len() > 1 {
+                with(&|plan| _ = plan.orders.remove(at));
+            }
+            for wish in 0..self.orders[at].wishes.len() {
+                with(&|plan| _ = plan.orders[at].wishes.remove(wish));
+            }
+            with(&|plan| plan.orders[at].lines.truncate(1));
+            with(&|plan| plan.orders[at].lines[0].1 = 1);
+            with(&|plan| plan.orders[at].method = Some(sandbox::OK));
+        }
+        with(&|plan| plan.restock.clear());
+        with(&|plan| plan.repriced = None);
+        with(&|plan| plan.discontinued = None);
+        with(&|plan| plan.opens_first = true);
+        with(&|plan| plan.stock.iter_mut().for_each(|pieces| *pieces = PLENTY));
+        simpler
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { stock, restock, repriced, discontinued, orders, opens_first } = self;
+        write!(f, "stock {stock:?}, more {restock:?}, opens first: {opens_first}")?;
+        write!(f, ", repriced {repriced:?}, discontinued {discontinued:?}")?;
+        for (number, OrderPlan { lines, method, wishes, .. }) in orders.iter().enumerate() {
+            write!(f, "\norder {number}: (product, pieces) {lines:?}, {method:?}, {wishes:?}")?;
+        }
+        Ok(())
+    }
+}
+
 impl OrderPlan {
     /// One piece of the first product, paid with a good card.
     pub fn plain() -> Self {
@@ -134,7 +182,7 @@ impl OrderPlan {
 
 /// Plenty is the plain choice; but mostly there is too little for all.
 fn pieces(choices: &mut Choices) -> u32 {
-    [20, 0, 1, 2, 3, 4, 5, 6][choices.pick(8)]
+    [PLENTY, 0, 1, 2, 3, 4, 5, 6][choices.pick(8)]
 }
 
 fn small(choices: &mut Choices, below: usize) -> u32 {

@@ -11,7 +11,7 @@ use crate::choices::Choices;
 use crate::faults::{Injection, Step};
 use crate::plan::Plan;
 use crate::scenarios::{End, Scenario};
-use crate::shrink::shrink;
+use crate::shrink::{Case, simplest};
 use crate::world::{Placement, World};
 
 /// What came of a run.
@@ -33,43 +33,46 @@ pub struct Run {
     pub choices: Vec<u16>,
 }
 
-/// The run that a seed stands for. An error tells of the simplest one that fails in its place.
+/// The run that a seed stands for. An error tells of the simplest one found that fails
+/// in its place.
 pub fn of_seed(seed: u64) -> Result<Run, Box<Failure>> {
-    let run = random(Choices::of_seed(seed), false);
+    let mut choices = Choices::of_seed(seed);
+    let plan = Plan::random(&mut choices);
+    let planned = choices.made().len();
+    let run = go(plan.clone(), choices, Injection::default(), false);
     if run.broken.is_none() {
         return Ok(run);
     }
-    let choices = shrink(run.choices, |list| of_list(list, false).broken.is_some());
-    let Run { broken, log, .. } = of_list(&choices, true);
-    Err(Box::new(Failure { seed, broken: broken.unwrap_or_default(), log, choices }))
+    let case = Case { plan, choices: run.choices[planned..].to_vec() };
+    let case = simplest(case, |plan, choices| {
+        let run = go(plan.clone(), choices, Injection::default(), false);
+        run.broken.map(|_| run.choices)
+    });
+    let Run { broken, log, .. } =
+        go(case.plan, Choices::of_list(&case.choices), Injection::default(), true);
+    Err(Box::new(Failure { seed, broken: broken.unwrap_or_default(), log }))
 }
 
 /// The run of a list of choices.
 pub fn of_list(list: &[u16], log: bool) -> Run {
-    random(Choices::of_list(list), log)
+    let mut choices = Choices::of_list(list);
+    let plan = Plan::random(&mut choices);
+    go(plan, choices, Injection::default(), log)
 }
 
 /// The run of a scenario, plain but for what is injected.
 pub fn of_scenario(scenario: &Scenario, injection: Injection, log: bool) -> Run {
-    let mut choices = Choices::plain();
-    go(scenario.plan.clone(), &mut choices, injection, log)
+    go(scenario.plan.clone(), Choices::plain(), injection, log)
 }
 
-fn random(mut choices: Choices, log: bool) -> Run {
-    let plan = Plan::random(&mut choices);
-    let mut run = go(plan, &mut choices, Injection::default(), log);
-    run.choices = choices.made();
-    run
-}
-
-fn go(plan: Plan, choices: &mut Choices, injection: Injection, log: bool) -> Run {
-    let planned = log.then(|| format!("{plan:?}"));
-    let mut world = World::new(plan, choices, injection, log);
+fn go(plan: Plan, mut choices: Choices, injection: Injection, log: bool) -> Run {
+    let planned = log.then(|| plan.to_string());
+    let mut world = World::new(plan, &mut choices, injection, log);
     // A rule that panics is broken as well.
     let broken = catch_unwind(AssertUnwindSafe(|| world.run()))
         .unwrap_or_else(|_| Err("panicked; the message is above".to_owned()))
         .err();
-    Run {
+    let mut run = Run {
         broken,
         steps: std::mem::take(&mut world.steps),
         ends: world.placements.iter().filter_map(|placement| end(&world, *placement)).collect(),
@@ -77,7 +80,9 @@ fn go(plan: Plan, choices: &mut Choices, injection: Injection, log: bool) -> Run
         injected: world.injected,
         log: planned.into_iter().chain(world.log()).collect(),
         choices: Vec::new(),
-    }
+    };
+    run.choices = choices.made().to_vec();
+    run
 }
 
 fn end(world: &World, placement: Placement) -> Option<End> {
@@ -101,15 +106,13 @@ pub struct Failure {
     pub broken: String,
     /// What happens in it.
     pub log: Vec<String>,
-    /// Its choices.
-    pub choices: Vec<u16>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "seed {} fails. The simplest run found that fails:", self.seed)?;
         for line in &self.log {
-            writeln!(f, "  {line}")?;
+            writeln!(f, "  {}", line.replace('\n', "\n  "))?;
         }
         writeln!(f, "broken: {}", self.broken)?;
         write!(f, "again: SIMULATION_SEEDS={} cargo test -p simulation seeds", self.seed)

@@ -35,10 +35,10 @@ impl World<'_> {
     pub(super) fn wish(&mut self, order: usize, wish: usize) -> Result<(), String> {
         let Placement::Placed(id) = self.placements[order] else { return Ok(()) };
         let what = self.plan.orders[order].wishes[wish].1;
-        self.note(|_| format!("order {order}: {what:?}"));
         let done = match what {
             Wish::Cancel => {
                 let fault = self.fault(Step::Cancel);
+                self.note(|_| format!("order {order}: {what:?}{}", told(fault)));
                 let cancelled = self.transact(Service::Orders, fault, |states, tx| {
                     states.orders.cancel(id, tx);
                     Ok(())
@@ -47,6 +47,7 @@ impl World<'_> {
             }
             Wish::Pay(method) => {
                 let fault = self.fault(Step::Pay);
+                self.note(|_| format!("order {order}: {what:?}{}", told(fault)));
                 let trace = TraceContext::new([8; 16], [8; 8]);
                 let paid = self.transact(Service::Payments, fault, |states, tx| {
                     states.payments.pay(id, method, trace, tx);
