@@ -50,6 +50,9 @@ pub struct Consumer<H> {
 /// waits for it, and so drains it.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
 
+/// How long a member that stops waits for the brokers to hear of it.
+const LEAVE: Duration = Duration::from_secs(3);
+
 enum Outcome {
     Committed,
     Stopped,
@@ -67,8 +70,12 @@ impl<H: Handler> Consumer<H> {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
         let poller = Poller::join(&self.kafka, self.outbox.service(), H::HANDLES)?;
         let result = self.consume(&poller, &shutdown).await;
-        // Leaving the group talks to the brokers and blocks.
-        tokio::task::spawn_blocking(move || drop(poller)).await?;
+        // Leaving the group talks to the brokers and blocks; from those that are away it is not awaited.
+        let leaving = tokio::task::spawn_blocking(move || drop(poller));
+        match tokio::time::timeout(LEAVE, leaving).await {
+            Ok(left) => left?,
+            Err(_elapsed) => tracing::warn!("the brokers do not answer; left without a word"),
+        }
         result
     }
 

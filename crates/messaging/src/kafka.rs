@@ -27,6 +27,8 @@ impl KafkaConfig {
             .set("client.id", client_id)
             // A broker that comes back is found within half a second instead of ten.
             .set("reconnect.backoff.max.ms", "500")
+            // One that has vanished without a word is given up after as long, instead of a minute.
+            .set("socket.timeout.ms", "20000")
             .set("socket.nagle.disable", "true");
         config
     }

@@ -113,7 +113,7 @@ pub struct ShutdownArgs {
         long,
         env = "SHUTDOWN_TIMEOUT_SECONDS",
         value_name = "SHUTDOWN_TIMEOUT_SECONDS",
-        default_value_t = 10,
+        default_value_t = 8,
         value_parser = clap::value_parser!(u64).range(1..=600)
     )]
     pub shutdown_timeout_seconds: u64,
