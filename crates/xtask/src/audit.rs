@@ -109,7 +109,7 @@ pub async fn settled(superuser_url: &str) -> Result<()> {
 }
 
 /// How long the last events may take to settle.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The rules that do not hold, each with the number of its violations; `connection` is the superuser's.
 pub async fn violations(connection: &mut PgConnection) -> Result<Vec<(&'static str, i64)>> {

@@ -33,6 +33,8 @@ pub(crate) struct Proxy {
     delay: watch::Sender<Duration>,
     /// Changes when all connections are to be cut.
     cuts: watch::Sender<u32>,
+    /// Changes when all connections are to fall silent.
+    silences: watch::Sender<u32>,
     _accepting: JoinSet<()>,
 }
 
@@ -42,15 +44,22 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let (delay, delayed) = watch::channel(Duration::ZERO);
         let (cuts, cut) = watch::channel(0);
+        let (silences, silence) = watch::channel(0);
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(pass(client, target, delayed.clone(), cut.clone()));
+                connections.spawn(pass(
+                    client,
+                    target,
+                    delayed.clone(),
+                    cut.clone(),
+                    silence.clone(),
+                ));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { port, target, delay, cuts, _accepting: accepting })
+        Ok(Self { port, target, delay, cuts, silences, _accepting: accepting })
     }
 
     /// Where it listens.
@@ -68,6 +77,12 @@ impl Proxy {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// Passes nothing on any more on the connections there are, which stay open, as when a host vanishes.
+    /// New ones are let through.
+    pub(crate) fn silence(&self) {
+        self.silences.send_modify(|silences| *silences += 1);
+    }
+
     /// Holds up whatever is sent from now on.
     pub(crate) fn slow(&self, delay: Duration) {
         self.delay.send_replace(delay);
@@ -80,20 +95,26 @@ async fn pass(
     target: u16,
     delay: watch::Receiver<Duration>,
     mut cut: watch::Receiver<u32>,
+    mut silence: watch::Receiver<u32>,
 ) {
     cut.mark_unchanged();
+    silence.mark_unchanged();
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, delay.clone()) => {}
-        () = pump(from_server, to_client, delay) => {}
+        () = pump(&mut from_client, &mut to_server, delay.clone()) => {}
+        () = pump(&mut from_server, &mut to_client, delay) => {}
         _ = cut.changed() => {}
+        // They stay open; a cut ends them.
+        _ = silence.changed() => {
+            let _ = cut.changed().await;
+        }
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: watch::Receiver<Duration>) {
+async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, delay: watch::Receiver<Duration>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let delay = *delay.borrow();

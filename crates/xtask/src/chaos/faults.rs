@@ -22,6 +22,8 @@ pub enum Fault {
     KillKafka(Duration),
     /// All connections to Postgres, or to Kafka, break.
     Cut(Way),
+    /// All connections to Postgres, or to Kafka, stay open and pass nothing on any more.
+    Silence(Way),
     /// All that goes to and from Postgres, or Kafka, is held up.
     Slow(Way, Duration),
     /// Records are published a second time.
@@ -57,7 +59,8 @@ pub fn next(random: &mut impl Rng, replicas: usize) -> Fault {
         52..67 => Fault::Terminate(target),
         67..72 => Fault::CrashPostgres(millis(0..4000)),
         72..77 => Fault::KillKafka(millis(0..4000)),
-        77..87 => Fault::Cut(way),
+        77..84 => Fault::Cut(way),
+        84..87 => Fault::Silence(way),
         87..93 => Fault::Slow(way, millis(20..200)),
         _ => Fault::Republish(random.random_range(1..200)),
     }
@@ -73,6 +76,7 @@ impl Fault {
             Self::CrashPostgres(_) => "Postgres crashed",
             Self::KillKafka(_) => "Kafka killed",
             Self::Cut(_) => "connections cut",
+            Self::Silence(_) => "connections fallen silent",
             Self::Slow(..) => "slowed",
             Self::Republish(_) => "records published again",
         }
@@ -88,6 +92,7 @@ impl fmt::Display for Fault {
             Self::CrashPostgres(down) => write!(f, "Postgres crashes, for {down:?}"),
             Self::KillKafka(down) => write!(f, "Kafka is killed, for {down:?}"),
             Self::Cut(way) => write!(f, "connections to {way:?} are cut"),
+            Self::Silence(way) => write!(f, "connections to {way:?} fall silent"),
             Self::Slow(way, delay) => write!(f, "{way:?} is {delay:?} away"),
             Self::Republish(count) => write!(f, "{count} records are published again"),
         }
@@ -137,6 +142,6 @@ mod tests {
         for fault in &faults {
             counts.add(fault);
         }
-        assert_eq!(counts.0.len(), 8);
+        assert_eq!(counts.0.len(), 9);
     }
 }

@@ -105,14 +105,9 @@ impl<'s> Injector<'s> {
     fn take(&self, fault: &Fault) -> bool {
         match fault {
             Fault::Kill(target, _) | Fault::Freeze(target, _) | Fault::Terminate(target) => {
-                // A replica that starts needs both servers to become ready.
-                self.broken.borrow().is_empty() && self.down.borrow_mut().insert(*target)
+                self.down.borrow_mut().insert(*target)
             }
-            other => {
-                let restarting = !self.down.borrow().is_empty();
-                let stops = matches!(other, Fault::CrashPostgres(_) | Fault::KillKafka(_));
-                !(stops && restarting) && self.broken.borrow_mut().insert(other.kind())
-            }
+            other => self.broken.borrow_mut().insert(other.kind()),
         }
     }
 
@@ -133,7 +128,7 @@ impl<'s> Injector<'s> {
                 let process = self.replicas.process(target).context("it does not run")?;
                 process.end(Signal::SIGKILL, STOP).await;
                 sleep(down).await;
-                self.replicas.start_again(target).await
+                self.start_again(target).await
             }
             Fault::Freeze(target, time) => {
                 let process = self.replicas.process(target).context("it does not run")?;
@@ -144,12 +139,16 @@ impl<'s> Injector<'s> {
             }
             Fault::Terminate(target) => {
                 ensure!(self.replicas.terminate(target).await, "it did not stop within 10 s");
-                self.replicas.start_again(target).await
+                self.start_again(target).await
             }
             Fault::CrashPostgres(down) => self.crash_postgres(down).await,
             Fault::KillKafka(down) => self.kill_kafka(down).await,
             Fault::Cut(way) => {
                 self.proxy(way).cut();
+                Ok(())
+            }
+            Fault::Silence(way) => {
+                self.proxy(way).silence();
                 Ok(())
             }
             Fault::Slow(way, delay) => {
@@ -161,6 +160,21 @@ impl<'s> Injector<'s> {
             }
             Fault::Republish(count) => self.republish(count, share).await,
         }
+    }
+
+    /// Starts a replica as a supervisor does: again, where it ended because a server broke meanwhile.
+    async fn start_again(&self, target: Target) -> Result<()> {
+        const TRIES: usize = 5;
+        let mut tries = 1;
+        while let Err(error) = self.replicas.start_again(target).await {
+            ensure!(tries < TRIES, "{error:#}");
+            tries += 1;
+            if let Some(process) = self.replicas.process(target) {
+                process.end(Signal::SIGKILL, STOP).await;
+            }
+            say(&format!("          {target} did not start; once more"));
+        }
+        Ok(())
     }
 
     fn proxy(&self, way: Way) -> &Proxy {
