@@ -134,6 +134,14 @@ fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
                 Ok(true)
             })
         })
+        // The pool asks it as well when it comes back, but without a bound: a connection to a host that has
+        // vanished would be neither used nor replaced.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let answered = tokio::time::timeout(CONNECT_TIMEOUT, connection.ping()).await;
+                Ok(answered.is_ok_and(|answer| answer.is_ok()))
+            })
+        })
         .connect_lazy_with(options)
 }
 
