@@ -261,3 +261,57 @@ fn led_partitions(consumer: &BaseConsumer, topic: &str) -> Result<Option<i32>> {
             .all(|partition| partition.error().is_none() && partition.leader() >= 0);
     Ok(led.then_some(i32::try_from(partitions.len())?))
 }
+
+/// Where a group has committed to, by topic and partition; those it has not read are left out.
+pub async fn committed(
+    brokers: &str,
+    group: &str,
+    topics: &[&str],
+) -> Result<BTreeMap<(String, i32), i64>> {
+    let mut asked = TopicPartitionList::new();
+    for (topic, partitions) in partitions(brokers, topics).await? {
+        asked.add_partition_range(&topic, 0, partitions - 1);
+    }
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", group);
+    let committed = tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        consumer.committed_offsets(asked, PATIENCE)
+    });
+    let offsets = committed.await??;
+    let known = offsets.elements().into_iter().filter_map(|partition| {
+        let offset = partition.offset().to_raw().filter(|offset| *offset >= 0)?;
+        Some(((partition.topic().to_owned(), partition.partition()), offset))
+    });
+    Ok(known.collect())
+}
+
+/// Where the partitions of topics end.
+pub async fn ends(brokers: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>> {
+    let found = partitions(brokers, topics).await?;
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    tokio::task::spawn_blocking(move || {
+        let mut ends = BTreeMap::new();
+        for (topic, partitions) in found {
+            for partition in 0..partitions {
+                let (_, end) = consumer.fetch_watermarks(&topic, partition, PATIENCE)?;
+                ends.insert((topic.clone(), partition), end);
+            }
+        }
+        Ok(ends)
+    })
+    .await?
+}
+
+/// Makes the brokers forget a group without members, and where it has committed to.
+pub async fn delete_group(brokers: &str, group: &str) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    for result in admin.delete_groups(&[group], &AdminOptions::new()).await? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+            Err((group, error)) => bail!("cannot delete the group {group}: {error}"),
+        }
+    }
+    Ok(())
+}

@@ -4,10 +4,12 @@
 //! * `replicas`: the processes that are killed, frozen and started again.
 //! * `inject`: carries a fault out.
 //! * `traffic`: customers, their orders, and what they see on their streams.
+//! * `replay`: reads every topic once more, of which nothing may come.
 //! * `verdict`: whether what they were told is what the databases and topics say.
 
 mod faults;
 mod inject;
+mod replay;
 mod replicas;
 mod traffic;
 mod verdict;
@@ -95,14 +97,22 @@ async fn run(stack: &Stack, options: Options, seed: u64) -> Result<()> {
     say("everything is whole again; waiting for the last orders to end");
 
     let settled = audit::settled(&stack.description.database_url).await;
-    let violations = verdict::violations(stack, &placed, traffic.seen()).await?;
+    let mut violations = verdict::violations(stack, &placed, traffic.seen()).await?;
+    if settled.is_ok() {
+        let changes = replay::changes(stack, &replicas).await?;
+        violations.extend(
+            changes.into_iter().map(|change| format!("a replay changes nothing: {change}")),
+        );
+    }
     say(&format!("\nfaults: {faults}"));
     say(&format!("orders accepted: {placed}"));
     for violation in &violations {
         say(&format!("violated: {violation}"));
     }
     if violations.is_empty() {
-        say("what customers were told is what the databases and the topics say");
+        say(
+            "what customers were told is what the databases and the topics say, and a replay changes nothing",
+        );
     }
     settled?;
     ensure!(
