@@ -4,12 +4,16 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     envelope::{self, Envelope},
-    events::{Event, EventType},
+    events::{
+        CancelReason, Event, EventType, Line, OrderCancelled, OrderCompleted, OrderCreated,
+        OrderFailed, OrderFailureReason,
+    },
+    ids::{CustomerId, OrderId},
     topic::Topic,
-    trace::TraceContext,
+    trace::{TraceContext, TraceId},
 };
 use uuid::Uuid;
 
@@ -133,4 +137,64 @@ pub fn event(record: &Record) -> Event {
     let name = record.header(envelope::TYPE).and_then(|name| std::str::from_utf8(name).ok());
     let event_type = name.and_then(EventType::from_name).expect("a known type");
     Event::decode(event_type, record.payload.as_deref().expect("a body")).expect("a valid event")
+}
+
+/// The id of an order that nobody has heard of.
+pub fn new_order() -> OrderId {
+    OrderId::from_uuid(Uuid::now_v7())
+}
+
+/// Another at every call.
+pub fn trace_id() -> TraceId {
+    TraceId::from_bytes(Uuid::now_v7().into_bytes())
+}
+
+/// An order of two mugs by somebody, to be paid later, which does not expire during a test.
+///
+/// # Panics
+///
+/// Never.
+pub fn created(order_id: OrderId) -> OrderCreated {
+    OrderCreated {
+        order_id,
+        customer_id: CustomerId::from_uuid(Uuid::now_v7()),
+        items: vec![Line { sku: "MUG-01".parse().expect("a SKU"), qty: 2 }],
+        total: "1499.00".parse().expect("an amount"),
+        currency: "INR".parse().expect("a currency"),
+        created_at: Utc::now(),
+        expires_at: Utc::now() + TimeDelta::minutes(15),
+        payment_method: None,
+        trace_id: trace_id(),
+    }
+}
+
+/// The end of an order by its customer; like the other ends with the required fields alone.
+pub fn cancelled(order_id: OrderId) -> OrderCancelled {
+    OrderCancelled {
+        order_id,
+        customer_id: None,
+        reason: CancelReason::Customer,
+        version: None,
+        cancelled_at: None,
+        trace_id: trace_id(),
+    }
+}
+
+/// The end of an order that is paid and in stock.
+pub fn completed(order_id: OrderId) -> OrderCompleted {
+    OrderCompleted {
+        order_id,
+        customer_id: None,
+        version: None,
+        total: None,
+        currency: None,
+        completed_at: None,
+        trace_id: trace_id(),
+    }
+}
+
+/// The end of an order that could not be paid.
+pub fn failed(order_id: OrderId) -> OrderFailed {
+    let (reason, trace_id) = (OrderFailureReason::PaymentFailed, trace_id());
+    OrderFailed { order_id, reason, customer_id: None, version: None, failed_at: None, trace_id }
 }

@@ -4,10 +4,11 @@
 //! - [`TestEnv`] gives a test a database, roles and a topic prefix of its own on shared servers.
 //! - [`OwnKafka`] and [`OwnPostgres`] are servers of one test alone, for tests that stop them.
 //! - [`poison_blocks_nothing`] sends a service what nobody can process.
+//! - [`events`] are published and read as services do, and made up where only their kind matters.
 //! - [`kafka`] writes and reads raw records; [`eventually`] waits for a condition.
 
 mod env;
-mod events;
+pub mod events;
 pub mod kafka;
 mod leftovers;
 mod own;

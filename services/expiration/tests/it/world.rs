@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::envelope;
-use contracts::events::{
-    CancelReason, Event, ExpirationCompleted, Line, OrderCancelled, OrderCompleted, OrderCreated,
-    OrderFailed, OrderFailureReason,
-};
-use contracts::ids::{CustomerId, OrderId};
+use contracts::events::{Event, ExpirationCompleted, OrderCreated};
+use contracts::ids::OrderId;
 use contracts::topic::{Topic, dead_letter_topic};
-use contracts::trace::TraceId;
 use expiration::{Config, SERVICE};
 use service_kit::config::KafkaArgs;
 use service_kit::testing::TestService;
 use sqlx::PgPool;
+pub use test_support::events::new_order as order;
+use test_support::events::{cancelled, completed, failed};
 use test_support::kafka::read_until;
-use test_support::{Delivery, TestEnv, eventually};
+use test_support::{Delivery, TestEnv, events, eventually};
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -132,61 +130,14 @@ impl World {
     }
 }
 
-pub fn order() -> OrderId {
-    OrderId::from_uuid(Uuid::now_v7())
-}
-
 /// A time that does not come in this test, as the database stores it.
 pub fn later() -> DateTime<Utc> {
     let later = Utc::now() + TimeDelta::hours(1);
     DateTime::from_timestamp_micros(later.timestamp_micros()).unwrap()
 }
 
-fn trace_id() -> TraceId {
-    TraceId::from_bytes(Uuid::now_v7().into_bytes())
-}
-
 pub fn created(order_id: OrderId, expires_at: DateTime<Utc>) -> OrderCreated {
-    OrderCreated {
-        order_id,
-        customer_id: CustomerId::from_uuid(Uuid::now_v7()),
-        items: vec![Line { sku: "A".parse().unwrap(), qty: 1 }],
-        total: "1499.00".parse().unwrap(),
-        currency: "INR".parse().unwrap(),
-        created_at: Utc::now(),
-        expires_at,
-        payment_method: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn cancelled(order_id: OrderId) -> OrderCancelled {
-    let (reason, trace_id) = (CancelReason::Customer, trace_id());
-    OrderCancelled {
-        order_id,
-        customer_id: None,
-        reason,
-        version: None,
-        cancelled_at: None,
-        trace_id,
-    }
-}
-
-pub fn completed(order_id: OrderId) -> OrderCompleted {
-    OrderCompleted {
-        order_id,
-        customer_id: None,
-        version: None,
-        total: None,
-        currency: None,
-        completed_at: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn failed(order_id: OrderId) -> OrderFailed {
-    let (reason, trace_id) = (OrderFailureReason::PaymentFailed, trace_id());
-    OrderFailed { order_id, reason, customer_id: None, version: None, failed_at: None, trace_id }
+    OrderCreated { expires_at, ..events::created(order_id) }
 }
 
 /// Each of the ends an order can have.

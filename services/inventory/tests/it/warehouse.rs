@@ -3,14 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use contracts::events::{
-    CancelReason, Event, Line, OrderCancelled, OrderCompleted, OrderCreated, OrderFailed,
-    OrderFailureReason, ProductCreated,
-};
-use contracts::ids::{CustomerId, OrderId, Sku};
+use chrono::Utc;
+use contracts::events::{Event, Line, OrderCreated, ProductCreated};
+use contracts::ids::{OrderId, Sku};
 use contracts::topic::{Topic, dead_letter_topic};
-use contracts::trace::TraceId;
 use inventory::{Config, SERVICE};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, IF_MATCH};
@@ -19,7 +15,9 @@ use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use test_support::{Delivery, TestEnv, eventually};
+use test_support::events::trace_id;
+pub use test_support::events::{cancelled, completed, failed, new_order as order};
+use test_support::{Delivery, TestEnv, events, eventually};
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -217,20 +215,12 @@ pub async fn replica(env: &TestEnv, name: &str) -> TestService {
     TestService::start(SERVICE, pool, kafka, start).await.unwrap()
 }
 
-pub fn order() -> OrderId {
-    OrderId::from_uuid(Uuid::now_v7())
-}
-
 pub fn sku(text: &str) -> Sku {
     text.parse().unwrap()
 }
 
 pub fn lines(lines: &[(&str, u32)]) -> Vec<Line> {
     lines.iter().map(|&(text, qty)| Line { sku: sku(text), qty }).collect()
-}
-
-fn trace_id() -> TraceId {
-    TraceId::from_bytes(Uuid::now_v7().into_bytes())
 }
 
 pub fn product(text: &str) -> ProductCreated {
@@ -246,46 +236,7 @@ pub fn product(text: &str) -> ProductCreated {
 }
 
 pub fn created(order_id: OrderId, items: &[(&str, u32)]) -> OrderCreated {
-    OrderCreated {
-        order_id,
-        customer_id: CustomerId::from_uuid(Uuid::now_v7()),
-        items: lines(items),
-        total: "1499.00".parse().unwrap(),
-        currency: "INR".parse().unwrap(),
-        created_at: Utc::now(),
-        expires_at: Utc::now() + TimeDelta::minutes(15),
-        payment_method: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn cancelled(order_id: OrderId) -> OrderCancelled {
-    let (reason, trace_id) = (CancelReason::Customer, trace_id());
-    OrderCancelled {
-        order_id,
-        customer_id: None,
-        reason,
-        version: None,
-        cancelled_at: None,
-        trace_id,
-    }
-}
-
-pub fn completed(order_id: OrderId) -> OrderCompleted {
-    OrderCompleted {
-        order_id,
-        customer_id: None,
-        version: None,
-        total: None,
-        currency: None,
-        completed_at: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn failed(order_id: OrderId) -> OrderFailed {
-    let (reason, trace_id) = (OrderFailureReason::PaymentFailed, trace_id());
-    OrderFailed { order_id, reason, customer_id: None, version: None, failed_at: None, trace_id }
+    OrderCreated { items: lines(items), ..events::created(order_id) }
 }
 
 /// SKU, on hand, reserved and version; checks what must hold for any.

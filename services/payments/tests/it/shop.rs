@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use contracts::events::{
-    CancelReason, Event, InventoryReserved, Line, OrderCancelled, OrderCompleted, OrderCreated,
-    OrderFailed, OrderFailureReason,
-};
+use chrono::Utc;
+use contracts::events::{Event, InventoryReserved, Line, OrderCreated};
 use contracts::ids::{CustomerId, OrderId};
 use contracts::topic::{Topic, dead_letter_topic};
-use contracts::trace::TraceId;
 use payments::{Config, ProviderName, SERVICE};
 use serde_json::{Value, json};
 use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
-use test_support::{Delivery, TestEnv, eventually};
+use test_support::events::trace_id;
+pub use test_support::events::{cancelled, completed, failed, new_order};
+use test_support::{Delivery, TestEnv, events, eventually};
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -220,14 +218,6 @@ impl Answer {
     }
 }
 
-pub fn new_order() -> OrderId {
-    OrderId::from_uuid(Uuid::now_v7())
-}
-
-fn trace_id() -> TraceId {
-    TraceId::from_bytes(Uuid::now_v7().into_bytes())
-}
-
 fn lines() -> Vec<Line> {
     vec![Line { sku: "MUG-01".parse().unwrap(), qty: 2 }]
 }
@@ -237,48 +227,11 @@ pub fn created(
     customer_id: CustomerId,
     payment_method: Option<&str>,
 ) -> OrderCreated {
-    OrderCreated {
-        order_id,
-        customer_id,
-        items: lines(),
-        total: "1499.00".parse().unwrap(),
-        currency: "INR".parse().unwrap(),
-        created_at: Utc::now(),
-        expires_at: Utc::now() + TimeDelta::minutes(15),
-        payment_method: payment_method.map(str::to_owned),
-        trace_id: trace_id(),
-    }
+    let payment_method = payment_method.map(str::to_owned);
+    OrderCreated { customer_id, items: lines(), payment_method, ..events::created(order_id) }
 }
 
 pub fn reserved(order_id: OrderId) -> InventoryReserved {
     let (reservations, reserved_at) = (lines(), Utc::now());
     InventoryReserved { order_id, reservations, reserved_at, trace_id: trace_id() }
-}
-
-pub fn cancelled(order_id: OrderId) -> OrderCancelled {
-    OrderCancelled {
-        order_id,
-        customer_id: None,
-        reason: CancelReason::Customer,
-        version: None,
-        cancelled_at: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn completed(order_id: OrderId) -> OrderCompleted {
-    OrderCompleted {
-        order_id,
-        customer_id: None,
-        version: None,
-        total: None,
-        currency: None,
-        completed_at: None,
-        trace_id: trace_id(),
-    }
-}
-
-pub fn failed(order_id: OrderId) -> OrderFailed {
-    let (reason, trace_id) = (OrderFailureReason::OutOfStock, trace_id());
-    OrderFailed { order_id, reason, customer_id: None, version: None, failed_at: None, trace_id }
 }
