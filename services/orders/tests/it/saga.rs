@@ -1,11 +1,12 @@
 //! Orders on their way, whatever arrives, in whichever order, how often ever.
 
 use contracts::events::Event;
+use contracts::ids::OrderId;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use service_kit::testing::TestCaller;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use test_support::Delivery;
 
 use crate::running::{
@@ -215,7 +216,7 @@ async fn an_event_of_an_order_nobody_placed_is_set_aside_and_the_rest_goes_on() 
     let caller = TestCaller::customer().unwrap();
     let order = orders.place(&caller).await;
     let id = order["id"].as_str().unwrap();
-    let stranger = contracts::ids::OrderId::from_uuid(uuid::Uuid::now_v7()).to_string();
+    let stranger = OrderId::from_uuid(uuid::Uuid::now_v7()).to_string();
     orders.deliver(&[reserved(&stranger), reserved(id)]).await;
     orders.until_version(&caller, id, 2).await;
     let errors: Vec<Vec<String>> = sqlx::query_scalar("SELECT errors FROM dead_letters")
@@ -259,13 +260,22 @@ async fn cancelling_twice_is_no_error_and_cancelling_an_ended_order_is() {
         assert!(body["detail"].as_str().unwrap().contains(named), "{body}");
         assert_eq!(body["type"], "https://boutique.dev/problems/order-has-ended");
     }
-    let unknown = contracts::ids::OrderId::from_uuid(uuid::Uuid::now_v7()).to_string();
+    let unknown = OrderId::from_uuid(uuid::Uuid::now_v7()).to_string();
     problem(orders.cancel(&caller, &unknown).await, 404).await;
     orders.service.stop().await.unwrap();
 }
 
 /// Orders that are held until both their payment and their cancellation are at them: whichever comes
 /// first, there is one end.
+/// Locks orders until the transaction ends.
+async fn hold<'c>(connection: &'c mut PgConnection, ids: &[String]) -> Transaction<'c, Postgres> {
+    let ids: Vec<_> = ids.iter().map(|id| id.parse::<OrderId>().unwrap().as_uuid()).collect();
+    let mut held = connection.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM orders.orders WHERE id = ANY($1) FOR UPDATE").bind(ids);
+    lock.execute(&mut *held).await.unwrap();
+    held
+}
+
 #[tokio::test]
 async fn a_cancellation_that_races_the_last_step_leaves_one_end() {
     const RACES: usize = 6;
@@ -278,21 +288,30 @@ async fn a_cancellation_that_races_the_last_step_leaves_one_end() {
     orders.deliver(&ids.iter().map(|id| reserved(id)).collect::<Vec<_>>()).await;
     let payments: Vec<_> = ids.iter().map(|id| authorized(id)).collect();
 
-    let mut superuser = orders.env.superuser().await;
-    let mut held = superuser.begin().await.unwrap();
-    sqlx::query("SELECT FROM orders.orders FOR UPDATE").execute(&mut *held).await.unwrap();
+    // The batch of payments locks orders by their ids, so whichever has the first waits there with no other.
+    let (first, others) = (&ids[..1], &ids[1..]);
+    let (mut one, mut another) = (orders.env.superuser().await, orders.env.superuser().await);
+    let held_first = hold(&mut one, first).await;
+    let held_others = hold(&mut another, others).await;
     let paying = orders.deliver(&payments);
     let cancelling = async {
-        // The payments are at the first order, and the cancellations at all others, before the rest.
         until_blocked(&orders, 1).await;
-        join_all(ids.iter().map(|id| orders.cancel(&caller, id))).await
+        let cancelling_others = async {
+            let release = async {
+                // The payments and every cancellation.
+                until_blocked(&orders, RACES + 1).await;
+                held_others.rollback().await.unwrap();
+            };
+            let (responses, ()) =
+                tokio::join!(join_all(others.iter().map(|id| orders.cancel(&caller, id))), release);
+            held_first.rollback().await.unwrap();
+            responses
+        };
+        let (of_first, of_others) =
+            tokio::join!(orders.cancel(&caller, &first[0]), cancelling_others);
+        std::iter::once(of_first).chain(of_others)
     };
-    let release = async {
-        // The batch of payments and every cancellation.
-        until_blocked(&orders, RACES + 1).await;
-        held.rollback().await.unwrap();
-    };
-    let ((), responses, ()) = tokio::join!(paying, cancelling, release);
+    let ((), responses) = tokio::join!(paying, cancelling);
 
     let told = orders.told().await;
     let mut cancelled = 0;
