@@ -16,8 +16,9 @@ pub(crate) async fn prepare(
     superuser_url: &str,
     passwords: &Passwords,
 ) -> Result<BTreeMap<&'static str, String>> {
-    let mut connection =
-        PgConnection::connect(superuser_url).await.context("Postgres does not answer")?;
+    let mut connection = PgConnection::connect(superuser_url)
+        .await
+        .context("Postgres (DATABASE_URL, where that is set) does not answer")?;
     let there: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(DATABASE)

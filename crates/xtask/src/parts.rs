@@ -51,9 +51,33 @@ impl Description {
         write_secret(&Self::path(folders), &serde_json::to_string_pretty(self)?)
     }
 
+    /// Writes the same for a shell to read, `env`: where each service listens, such as `ORDERS`, how it
+    /// reaches its schema, such as `ORDERS_DATABASE_URL`, and the admin.
+    pub fn write_for_shells(
+        &self,
+        folders: &Folders,
+        database_urls: &BTreeMap<&'static str, String>,
+    ) -> Result<()> {
+        let mut lines = Vec::new();
+        for (service, url) in self.urls() {
+            lines.push(format!("{}={url}", service.to_uppercase()));
+        }
+        for (service, url) in database_urls {
+            lines.push(format!("{}_DATABASE_URL='{url}'", service.to_uppercase()));
+        }
+        lines.push(format!("ADMIN_EMAIL='{}'", self.admin.email));
+        lines.push(format!("ADMIN_PASSWORD='{}'", self.admin.password));
+        write_secret(&Self::shell_path(folders), &(lines.join("\n") + "\n"))
+    }
+
     /// Removes it, when the stack ends.
     pub fn remove(folders: &Folders) {
         let _ = std::fs::remove_file(Self::path(folders));
+        let _ = std::fs::remove_file(Self::shell_path(folders));
+    }
+
+    fn shell_path(folders: &Folders) -> PathBuf {
+        folders.local().join("env")
     }
 
     fn path(folders: &Folders) -> PathBuf {
@@ -82,6 +106,11 @@ pub fn process(folders: &Folders, part: &str) -> Option<ServerProcess> {
         KAFKA => Kafka::process_in(&folders.kafka()),
         service => ServerProcess::find(&service_pid_file(folders, service)),
     }
+}
+
+/// Whether any part runs.
+pub(crate) fn any_runs(folders: &Folders) -> bool {
+    names().any(|part| process(folders, part).is_some())
 }
 
 /// The pid file of a service.

@@ -77,6 +77,10 @@ impl Ports {
                 .ok()
                 .filter(|port| *port > 0)
                 .with_context(|| format!("{variable} is {text:?}, not a port"))?;
+            if let Some((other, _)) = ports.numbers.iter().find(|(_, held)| **held == port) {
+                let other = other.to_uppercase();
+                bail!("{variable} and BOUTIQUE_{other}_PORT both ask for port {port}");
+            }
             if !ports.hold(name, port) {
                 bail!("port {port}, which {variable} asks for, is taken");
             }

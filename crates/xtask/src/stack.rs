@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use contracts::topic::{Topic, dead_letter_topic};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use test_support::kafka::create_topics;
+use test_support::kafka::{answers, create_topics};
 use test_support::stack::{Folders, SERVICES, ServerProcess, checkout, log_tail};
 
 use crate::binaries::{Profile, build};
@@ -105,7 +105,10 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
         name => format!("the stack `{name}` of this checkout is in use by another command"),
     })?;
     ServerProcess::register(std::process::id(), &supervisor_pid_file(&folders))?;
-    stop(&folders).await;
+    if parts::any_runs(&folders) {
+        say("ending what an earlier run has left behind");
+        stop(&folders).await;
+    }
     if settings.fresh {
         folders.clear()?;
     }
@@ -120,7 +123,9 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
         done = run => done,
         asked = interrupted() => asked,
     };
-    say("stopping the stack");
+    if parts::any_runs(&folders) {
+        say("stopping the stack");
+    }
     stop(&folders).await;
     let _ = std::fs::remove_file(supervisor_pid_file(&folders));
     outcome
@@ -198,6 +203,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         ports: ports.numbers(),
     };
     description.write(folders)?;
+    reach_kafka(&description.kafka_brokers).await?;
     say("preparing the database and the topics");
     let mut database_urls = database::prepare(&description.database_url, &passwords).await?;
     let mut service_brokers = description.kafka_brokers.clone();
@@ -226,7 +232,20 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         variables,
     };
     services.run(&mut ports).await?;
+    description.write_for_shells(&folders, &services.database_urls)?;
     Ok(Stack { description, folders, services, proxies })
+}
+
+/// Waits a little for brokers that run already, and says so when they do not answer.
+async fn reach_kafka(brokers: &str) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let asking = async {
+        while answers(brokers).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, asking).await;
+    answered.with_context(|| format!("Kafka at {brokers} (KAFKA_BROKERS) does not answer"))
 }
 
 /// Returns, with an error, when a part of the stack is gone.
