@@ -3,22 +3,24 @@
 
 use std::net::IpAddr;
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::{Email, Role, UserRegistered};
 use contracts::ids::CustomerId;
 use contracts::trace::TraceContext;
 use messaging::{Outbox, Tx};
+use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::attempts::{SignIn, check_all};
 use crate::credentials::{NewPassword, Password};
 use crate::error::AuthError;
 use crate::keys;
-use crate::passwords::Passwords;
+use crate::passwords::{Passwords, Place};
 use crate::session::{Presented, RefreshToken, Session};
 use crate::signing_key::KeyPolicy;
-use crate::store::attempts::{self, AttemptKeys};
 use crate::store::sessions::{self, Revocation};
-use crate::store::{signing_keys, users};
+use crate::store::{attempts, signing_keys, users};
 use crate::user::User;
 
 /// Users and their sessions. Cheap to clone.
@@ -74,29 +76,55 @@ impl Auth {
     ) -> Result<SignedIn, AuthError> {
         // The place comes first: who is turned away has not tried.
         let place = self.passwords.enter()?;
-        let attempt = AttemptKeys::new(email, address);
-        let mut tx = self.outbox.begin().await?;
-        let begun_at = tx.now();
-        let attempts = attempts::lock(tx.conn(), attempt, begun_at).await?.begin(begun_at)?;
-        attempts::write(tx.conn(), attempt, &attempts).await?;
-        let found = users::find_by_email(tx.conn(), email).await?;
-        tx.commit().await?;
-
-        let stored = found.as_ref().map(|(_, hash)| hash.clone());
-        let right = place.verify(password, stored).await?;
-        let Some((user, hash)) = found.filter(|_| right) else {
-            return Err(AuthError::WrongCredentials);
-        };
+        let counters = SignIn::new(email, address);
+        let here = counters.here;
+        // A task of its own: a failure counts also when the caller has gone away.
+        let check = self.clone().check(email.clone(), password, place, counters);
+        let checked = tokio::spawn(check.in_current_span()).await;
+        let (user, hash) = checked.context("checking a password panicked")??;
 
         let mut tx = self.outbox.begin().await?;
         // Another password may have been set while this one was checked.
         let role = users::confirm(tx.conn(), user.id, &hash).await?;
         let role = role.ok_or(AuthError::WrongCredentials)?;
-        let attempts = attempts::lock(tx.conn(), attempt, begun_at).await?.succeeded(begun_at);
-        attempts::write(tx.conn(), attempt, &attempts).await?;
+        attempts::clear(tx.conn(), &here).await?;
         let signed_in = self.start_session(&mut tx, User { role, ..user }).await?;
         tx.commit().await?;
         Ok(signed_in)
+    }
+
+    /// Who has this e-mail address and this password, unless too many were wrong before.
+    ///
+    /// All of it in one turn: a failure is counted before the next password is looked at, so that
+    /// many at once get past the limit by no more than there are turns.
+    async fn check(
+        self,
+        email: Email,
+        password: Password,
+        place: Place,
+        counters: SignIn,
+    ) -> Result<(User, String), AuthError> {
+        let turn = place.turn().await?;
+        let counters = counters.counters();
+        let mut tx = self.outbox.begin().await?;
+        let times = attempts::read(tx.conn(), &counters).await?;
+        check_all(counters.iter().zip(&times), tx.now())?;
+        let found = users::find_by_email(tx.conn(), &email).await?;
+        tx.commit().await?;
+
+        let stored = found.as_ref().map(|(_, hash)| hash.clone());
+        let (right, _turn) = turn.verify(password, stored).await?;
+        if let Some(found) = found.filter(|_| right) {
+            return Ok(found);
+        }
+        let mut tx = self.outbox.begin().await?;
+        let now = tx.now();
+        let times = attempts::lock(tx.conn(), &counters, now).await?;
+        for (counter, times) in counters.iter().zip(times) {
+            attempts::write(tx.conn(), counter, &counter.add(times, now)).await?;
+        }
+        tx.commit().await?;
+        Err(AuthError::WrongCredentials)
     }
 
     /// Exchanges a refresh token for new tokens. One that was exchanged before ends its session.

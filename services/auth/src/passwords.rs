@@ -37,6 +37,12 @@ pub struct Place {
     place: OwnedSemaphorePermit,
 }
 
+/// The turn of somebody who was in the queue, until it is dropped.
+pub struct Turn {
+    passwords: Passwords,
+    _permits: [OwnedSemaphorePermit; 2],
+}
+
 /// Too many are waiting.
 #[derive(Debug, thiserror::Error)]
 #[error("too many passwords are waiting to be hashed")]
@@ -63,34 +69,45 @@ impl Passwords {
 impl Place {
     /// The hash of a new password, in PHC format.
     pub async fn hash(self, password: NewPassword) -> anyhow::Result<String> {
-        self.in_turn("hash", move |_decoy| hash(password.as_bytes())).await
+        let (hash, _turn) =
+            self.turn().await?.work("hash", move |_decoy| hash(password.as_bytes())).await?;
+        Ok(hash)
     }
 
+    /// Waits for one's turn.
+    pub async fn turn(self) -> anyhow::Result<Turn> {
+        let turn = Arc::clone(&self.passwords.0.turns).acquire_owned().await?;
+        Ok(Turn { passwords: self.passwords, _permits: [self.place, turn] })
+    }
+}
+
+impl Turn {
     /// Whether a password is the one that was hashed. Without a hash it is not, after the same
-    /// work.
-    pub async fn verify(self, password: Password, stored: Option<String>) -> anyhow::Result<bool> {
-        self.in_turn("verify", move |decoy| {
+    /// work. The turn goes on, for what has to be done before the next one's.
+    pub async fn verify(
+        self,
+        password: Password,
+        stored: Option<String>,
+    ) -> anyhow::Result<(bool, Self)> {
+        self.work("verify", move |decoy| {
             let same = verify(password.as_bytes(), stored.as_deref().unwrap_or(decoy))?;
             Ok(same && stored.is_some())
         })
         .await
     }
 
-    async fn in_turn<T: Send + 'static>(
+    async fn work<T: Send + 'static>(
         self,
         operation: &'static str,
         work: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let turn = Arc::clone(&self.passwords.0.turns).acquire_owned().await?;
+    ) -> anyhow::Result<(T, Self)> {
         metrics::counter!("password_hashes_total", "operation" => operation).increment(1);
-        // Goes on to its end when the caller has gone away, and takes up its place until then.
-        tokio::task::spawn_blocking(move || {
-            let result = work(&self.passwords.0.decoy);
-            drop((turn, self.place));
-            result
-        })
-        .await
-        .context("hashing a password panicked")?
+        // Goes on to its end when the caller has gone away, and takes up its turn until then.
+        let (result, turn) =
+            tokio::task::spawn_blocking(move || (work(&self.passwords.0.decoy), self))
+                .await
+                .context("hashing a password panicked")?;
+        Ok((result?, turn))
     }
 }
 
@@ -122,18 +139,26 @@ mod tests {
         passwords.enter().unwrap()
     }
 
+    async fn verify(place: Place, password: Password, stored: Option<String>) -> Option<bool> {
+        let checked = place.turn().await.unwrap().verify(password, stored).await;
+        checked.ok().map(|(right, _turn)| right)
+    }
+
     #[tokio::test]
     async fn only_the_password_that_was_hashed_is_right() {
         let passwords = Passwords::new().unwrap();
         let right: Password = "correct horse".parse().unwrap();
         let stored = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(place(&passwords).verify(right.clone(), Some(stored.clone())).await.unwrap());
+        assert_eq!(
+            verify(place(&passwords), right.clone(), Some(stored.clone())).await,
+            Some(true)
+        );
         let wrong = "correct horsf".parse().unwrap();
-        assert!(!place(&passwords).verify(wrong, Some(stored.clone())).await.unwrap());
+        assert_eq!(verify(place(&passwords), wrong, Some(stored.clone())).await, Some(false));
         let again = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
         assert_ne!(stored, again, "each has a salt of its own");
-        assert!(place(&passwords).verify(right, Some("plain".to_owned())).await.is_err());
+        assert_eq!(verify(place(&passwords), right, Some("plain".to_owned())).await, None);
     }
 
     #[tokio::test]
@@ -142,13 +167,15 @@ mod tests {
         let stored = place(&passwords).hash("correct horse".parse().unwrap()).await.unwrap();
         let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
         assert_eq!(cost(&passwords.0.decoy), cost(&stored), "the decoy costs as much");
-        assert!(!place(&passwords).verify("anything".parse().unwrap(), None).await.unwrap());
+        let anything = "anything".parse().unwrap();
+        assert_eq!(verify(place(&passwords), anything, None).await, Some(false));
         let decoyed = Passwords(Arc::new(Inner {
             places: Arc::clone(&passwords.0.places),
             turns: Arc::clone(&passwords.0.turns),
             decoy: stored,
         }));
-        assert!(!place(&decoyed).verify("correct horse".parse().unwrap(), None).await.unwrap());
+        let decoy = "correct horse".parse().unwrap();
+        assert_eq!(verify(place(&decoyed), decoy, None).await, Some(false));
     }
 
     #[tokio::test]
@@ -159,7 +186,10 @@ mod tests {
         places.pop();
         let last = passwords.enter().unwrap();
         assert!(passwords.enter().is_err());
-        assert!(!last.verify("anything".parse().unwrap(), None).await.unwrap());
-        assert!(passwords.enter().is_ok(), "the place is free after the work");
+        let turn = last.turn().await.unwrap();
+        let (right, turn) = turn.verify("anything".parse().unwrap(), None).await.unwrap();
+        assert!(!right && passwords.enter().is_err(), "the turn is not over yet");
+        drop(turn);
+        assert!(passwords.enter().is_ok(), "the place is free after the turn");
     }
 }

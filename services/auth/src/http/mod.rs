@@ -78,7 +78,8 @@ async fn sign_up(
 
 /// Signs somebody in.
 ///
-/// After ten failures in a quarter of an hour the account has to wait, whether or not it exists.
+/// After ten failures in a quarter of an hour from one address, or a hundred from all, the account
+/// has to wait there, or everywhere, whether or not it exists.
 #[utoipa::path(
     post,
     path = "/api/users/signin",
