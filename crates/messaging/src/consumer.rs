@@ -44,7 +44,13 @@ pub struct Consumer<H> {
     kafka: KafkaConfig,
     outbox: Outbox,
     handler: H,
+    /// How long records gather before each batch.
+    gathering: Duration,
 }
+
+/// How long records wait of which nobody awaits the effect: so the services that somebody does wait for
+/// have the processors to themselves, and batches are larger.
+const LEISURE: Duration = Duration::from_millis(50);
 
 /// How long a batch may take before its member looks after the group again. Until then a rebalance
 /// waits for it, and so drains it.
@@ -62,7 +68,14 @@ enum Outcome {
 impl<H: Handler> Consumer<H> {
     /// The group is named after the service the outbox belongs to.
     pub fn new(kafka: KafkaConfig, outbox: Outbox, handler: H) -> Self {
-        Self { kafka, outbox, handler }
+        Self { kafka, outbox, handler, gathering: Duration::ZERO }
+    }
+
+    /// For a service on whose part in an order nobody waits: each batch begins 50 ms after its first
+    /// record has come.
+    #[must_use]
+    pub fn at_leisure(self) -> Self {
+        Self { gathering: LEISURE, ..self }
     }
 
     /// Reads, handles and commits batches until `shutdown`; then ends the batch in hand and leaves the
@@ -92,7 +105,7 @@ impl<H: Handler> Consumer<H> {
                 () = shutdown.cancelled() => return Ok(()),
                 next = async {
                     linger.over().await;
-                    poller.next(mem::take(&mut carried)).await
+                    poller.next(mem::take(&mut carried), self.gathering).await
                 } => next?,
             };
             linger.begin(records.len());

@@ -109,10 +109,11 @@ impl Poller {
     }
 
     /// Waits for at least one record, then takes what else is there already: a busy service gets large
-    /// batches, an idle one waits for nobody. `carried` comes first.
+    /// batches, an idle one waits for nobody, or for `gathering`. `carried` comes first.
     pub(crate) async fn next<'c>(
         &'c self,
         carried: Polled<'c>,
+        gathering: Duration,
     ) -> Result<Polled<'c>, MessagingError> {
         let mut polled = carried;
         let mut bytes: usize = polled.iter().map(BorrowedMessage::payload_len).sum();
@@ -121,6 +122,9 @@ impl Poller {
             if polled.is_empty() {
                 let first = records.next().await;
                 self.take(first, &mut polled)?;
+                if !gathering.is_zero() {
+                    tokio::time::sleep(gathering).await;
+                }
             }
             while polled.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
                 let Some(next) = records.next().now_or_never() else {

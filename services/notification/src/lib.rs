@@ -38,7 +38,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
     let mailer = Mailer::new(&config).await?;
     let recorded = Arc::new(Notify::new());
     let sender = Sender::new(kit.pool.clone(), mailer, config.mail_from, recorded.clone());
-    kit.consume_events(Inbound::new(recorded));
+    kit.consume_events_at_leisure(Inbound::new(recorded));
     kit.spawn("sender", sender.run(kit.shutdown.clone()));
     kit.serve_http(http::routes(kit.pool.clone())).await
 }
