@@ -6,12 +6,14 @@ mod json;
 mod precondition;
 mod problem;
 mod router;
+mod serve;
 mod trace;
 
 pub use extract::{Json, Path, Query};
 pub use precondition::{Expected, etag, if_match, required_if_match};
 pub use problem::Problem;
-pub(crate) use router::{Surroundings, router, serve};
+pub(crate) use router::{Surroundings, router};
+pub(crate) use serve::serve;
 pub use trace::{Trace, new_trace};
 
 use std::time::Duration;

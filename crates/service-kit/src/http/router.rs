@@ -1,6 +1,4 @@
-//! A service's routes with everything around them, and the server.
-
-use std::net::SocketAddr;
+//! A service's routes with everything around them.
 
 use anyhow::Context;
 use axum::extract::{DefaultBodyLimit, State};
@@ -8,10 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use axum::{Extension, Router, middleware};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Info, OpenApi};
@@ -56,25 +51,6 @@ pub(crate) fn router(surroundings: Surroundings, api: OpenApiRouter) -> anyhow::
         .layer(Extension(surroundings.keys))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(boundary)))
-}
-
-/// Serves until `shutdown` is cancelled and the requests in flight are answered. Streams must end
-/// by themselves when the token is cancelled.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    // Answers are small and somebody waits for them: no delay to fill packets.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    // Handlers that ask for `ConnectInfo<SocketAddr>` learn who is connected.
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-    Ok(())
 }
 
 async fn readyz(State(surroundings): State<Surroundings>) -> Result<&'static str, Problem> {

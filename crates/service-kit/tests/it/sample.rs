@@ -1,8 +1,10 @@
 //! A service that does nothing but answer.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::routing::get;
@@ -134,6 +136,15 @@ async fn away() -> Result<(), Problem> {
     Err(Problem::internal(error))
 }
 
+async fn slow() -> &'static str {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    "slow"
+}
+
+async fn peer(ConnectInfo(peer): ConnectInfo<SocketAddr>) -> String {
+    peer.to_string()
+}
+
 fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let first = stream::iter([Ok(Event::default().data("hello"))]);
     Sse::new(first.chain(stream::pending()).take_until(shutdown.cancelled_owned()))
@@ -149,6 +160,8 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/away", get(away))
         .route("/api/teapot", get(StatusCode::IM_A_TEAPOT))
         .route("/api/hangs", get(std::future::pending::<StatusCode>))
+        .route("/api/slow", get(slow))
+        .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
         .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
         .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
