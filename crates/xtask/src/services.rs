@@ -31,6 +31,8 @@ pub fn variables(folders: &Folders, admin: &Admin) -> Vec<Variable> {
         ("auth", "ADMIN_PASSWORD", admin.password.clone()),
         // The local stack speaks plain HTTP.
         ("auth", "COOKIE_SECURE", "false".to_owned()),
+        // All customers of load and chaos have one address.
+        ("auth", "SIGN_UPS_PER_ADDRESS", "1000".to_owned()),
         ("notification", "MAIL_DIR", mail.to_string_lossy().into_owned()),
     ]
 }

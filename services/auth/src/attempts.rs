@@ -67,6 +67,11 @@ impl SignIn {
 }
 
 impl Counter {
+    /// Of the sign-ups from an address.
+    pub fn sign_ups(address: IpAddr, limit: usize) -> Self {
+        Self::new(&format!("sign-ups from {address}"), limit)
+    }
+
     fn new(what: &str, limit: usize) -> Self {
         Self { key: Sha256::digest(what).into(), limit }
     }

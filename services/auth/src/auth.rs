@@ -12,7 +12,7 @@ use messaging::{Outbox, Tx};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::attempts::{SignIn, check_all};
+use crate::attempts::{Counter, SignIn, check_all};
 use crate::credentials::{NewPassword, Password};
 use crate::error::AuthError;
 use crate::keys;
@@ -34,6 +34,8 @@ pub struct Auth {
     pub keys: KeyPolicy,
     /// How long a refresh token is valid.
     pub refresh_lifetime: TimeDelta,
+    /// How often somebody may sign up from one address in a quarter of an hour.
+    pub sign_ups_per_address: usize,
 }
 
 /// Somebody has signed in, or goes on being signed in.
@@ -52,9 +54,12 @@ impl Auth {
         &self,
         email: Email,
         password: NewPassword,
+        address: IpAddr,
         trace: &TraceContext,
     ) -> Result<SignedIn, AuthError> {
-        let hash = self.passwords.enter()?.hash(password).await?;
+        let place = self.passwords.enter()?;
+        self.count_sign_up(address).await?;
+        let hash = place.hash(password).await?;
         let user = User { id: new_id(), email, role: Role::Customer };
         let mut tx = self.outbox.begin().await?;
         if !register(&mut tx, &user, &hash, trace).await? {
@@ -176,6 +181,21 @@ impl Auth {
     pub async fn public_keys(&self) -> Result<Vec<(String, String)>, AuthError> {
         let mut connection = self.outbox.pool().acquire().await?;
         Ok(signing_keys::public_keys(&mut connection).await?)
+    }
+
+    /// Counts a sign-up before any work is done for it, whatever comes of it: one that is refused
+    /// tells that an e-mail address is taken.
+    async fn count_sign_up(&self, address: IpAddr) -> Result<(), AuthError> {
+        let counter = Counter::sign_ups(address, self.sign_ups_per_address);
+        let mut tx = self.outbox.begin().await?;
+        let now = tx.now();
+        for times in attempts::lock(tx.conn(), &[counter], now).await? {
+            let checked = counter.check(&times, now);
+            checked.map_err(|limited| AuthError::TooManySignUps(limited.wait))?;
+            attempts::write(tx.conn(), &counter, &counter.add(times, now)).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn start_session(&self, tx: &mut Tx, user: User) -> Result<SignedIn, AuthError> {

@@ -57,8 +57,18 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(0..=43_200)
     )]
     pub key_publish_lead_seconds: u32,
-    /// Proxies in front of the service that add to X-Forwarded-For; failed sign-ins are counted for
-    /// the address they tell
+    /// How often somebody may sign up from one address in a quarter of an hour
+    // At the most as many as are no burden to keep in one row.
+    #[arg(
+        long,
+        env = "SIGN_UPS_PER_ADDRESS",
+        value_name = "SIGN_UPS_PER_ADDRESS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u16).range(1..=1000)
+    )]
+    pub sign_ups_per_address: u16,
+    /// Proxies in front of the service that add to X-Forwarded-For; sign-ups and failed sign-ins
+    /// are counted for the address they tell
     #[arg(long, env = "TRUSTED_PROXIES", value_name = "TRUSTED_PROXIES", default_value_t = 0)]
     pub trusted_proxies: u8,
     /// E-mail address of an admin to be there when the service starts

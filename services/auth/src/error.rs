@@ -20,6 +20,9 @@ pub enum AuthError {
     /// Too many attempts have failed. Told the same where nobody has the address.
     #[error("too many failed attempts")]
     TooManyAttempts(TimeDelta),
+    /// Too many have signed up from an address.
+    #[error("too many sign-ups from one address")]
+    TooManySignUps(TimeDelta),
     /// The refresh token is none, or no longer.
     #[error("the refresh token is not valid")]
     RefreshRefused,
@@ -66,6 +69,13 @@ impl From<AuthError> for Problem {
                 "too-many-attempts",
                 "Too many sign-ins have failed; the header Retry-After tells for how many \
                  seconds to wait.",
+            )
+            .with_retry_after(whole_seconds(wait)),
+            AuthError::TooManySignUps(wait) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-sign-ups",
+                "Too many have signed up from this network address; the header Retry-After tells \
+                 for how many seconds to wait.",
             )
             .with_retry_after(whole_seconds(wait)),
             AuthError::RefreshRefused => Self::unauthenticated(

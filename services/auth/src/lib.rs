@@ -71,7 +71,13 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
 
     let refresh_lifetime = config.refresh_lifetime();
     kit.serve_http(http::routes(http::AuthState {
-        auth: Auth { outbox, passwords, keys: policy, refresh_lifetime },
+        auth: Auth {
+            outbox,
+            passwords,
+            keys: policy,
+            refresh_lifetime,
+            sign_ups_per_address: config.sign_ups_per_address.into(),
+        },
         cookie_secure: config.cookie_secure,
         trusted_proxies: config.trusted_proxies,
     }))

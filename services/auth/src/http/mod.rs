@@ -61,6 +61,8 @@ pub fn routes(state: AuthState) -> OpenApiRouter {
 }
 
 /// Signs up a customer.
+///
+/// So many from one address in a quarter of an hour, and no more.
 #[utoipa::path(
     post,
     path = "/api/users/signup",
@@ -69,10 +71,11 @@ pub fn routes(state: AuthState) -> OpenApiRouter {
 )]
 async fn sign_up(
     State(state): State<AuthState>,
+    ClientAddress(address): ClientAddress,
     Trace(trace): Trace,
     Json(NewCredentials { email, password }): Json<NewCredentials>,
 ) -> Result<Response, Problem> {
-    let signed_in = state.auth.sign_up(email, password, &trace).await?;
+    let signed_in = state.auth.sign_up(email, password, address, &trace).await?;
     Ok(tokens(&state, StatusCode::CREATED, signed_in))
 }
 

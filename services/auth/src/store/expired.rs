@@ -10,7 +10,7 @@ pub enum Expired {
     RefreshTokens,
     /// Sessions, revoked or not.
     Sessions,
-    /// Attempts to sign in that do not count any more.
+    /// Attempts to sign in or up that do not count any more.
     SignInAttempts,
     /// Signing keys whose last token has expired.
     SigningKeys,

@@ -185,6 +185,7 @@ async fn what_is_wrong_with_the_configuration_is_named_and_secrets_are_not_shown
         ("COOKIE_SECURE", "perhaps"),
         ("KEY_ROTATION_DAYS", "0"),
         ("KEY_PUBLISH_LEAD_SECONDS", "86400"),
+        ("SIGN_UPS_PER_ADDRESS", "0"),
         ("TRUSTED_PROXIES", "-1"),
     ] {
         let output = run(command(&env).env(variable, value), "").await;

@@ -33,7 +33,7 @@ async fn what_has_expired_goes_in_pieces() {
     prune(&auth.service.pool).await.unwrap();
     assert_eq!(auth.count("SELECT count(*) FROM refresh_tokens").await, 1);
     assert_eq!(auth.count("SELECT count(*) FROM sessions").await, 1);
-    assert_eq!(auth.count("SELECT count(*) FROM sign_in_attempts").await, 3);
+    assert_eq!(auth.count("SELECT count(*) FROM sign_in_attempts").await, 4);
     assert_eq!(auth.count("SELECT count(*) FROM signing_key_pairs").await, 1);
     auth.refresh(&kept.refresh()).await.is(200);
 }

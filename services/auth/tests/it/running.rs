@@ -37,6 +37,7 @@ pub fn config() -> Config {
         cookie_secure: true,
         key_rotation_days: 30,
         key_publish_lead_seconds: 300,
+        sign_ups_per_address: 30,
         trusted_proxies: 0,
         admin_email: None,
         admin_password: None,

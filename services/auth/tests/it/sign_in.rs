@@ -27,6 +27,7 @@ fn auth(running: &Running, passwords: Passwords) -> Auth {
         passwords,
         keys: config().key_policy(),
         refresh_lifetime: config().refresh_lifetime(),
+        sign_ups_per_address: config().sign_ups_per_address.into(),
     }
 }
 

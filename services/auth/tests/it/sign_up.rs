@@ -105,7 +105,7 @@ async fn neither_passwords_nor_refresh_tokens_are_stored() {
 
 #[tokio::test]
 async fn a_burst_is_turned_away_instead_of_taking_all_memory() {
-    let auth = Running::start().await;
+    let auth = Running::with(auth::Config { sign_ups_per_address: 1000, ..config() }).await;
     let emails: Vec<String> = (0..250).map(|n| format!("customer{n}@example.org")).collect();
     let answers = futures(emails.iter().map(|email| auth.sign_up(email))).await;
     let (created, refused): (Vec<_>, Vec<_>) =
@@ -117,6 +117,41 @@ async fn a_burst_is_turned_away_instead_of_taking_all_memory() {
         answer.problem(503, "unavailable", None);
     }
     auth.sign_up("later@example.org").await.is(201);
+}
+
+#[tokio::test]
+async fn so_many_sign_up_from_one_address_and_no_more() {
+    let few = auth::Config { sign_ups_per_address: 3, trusted_proxies: 1, ..config() };
+    let auth = Running::with(few).await;
+    let sign_up = async |name: &str, address: &str| {
+        let email = format!("{name}@example.org");
+        let request = auth.post("signup", &json!({"email": email, "password": PASSWORD}));
+        send(request.header("x-forwarded-for", format!("6.6.6.6, {address}"))).await
+    };
+    let names: Vec<String> = (0..10).map(|n| format!("customer{n}")).collect();
+    let answers = futures(names.iter().map(|name| sign_up(name, "192.0.2.1"))).await;
+    let (created, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!(created.len(), 3);
+    for answer in refused {
+        let wait: u32 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((800..=900).contains(&wait), "{wait}");
+        answer.problem(429, "too-many-sign-ups", None);
+    }
+    assert_eq!(auth.count("SELECT count(*) FROM users").await, 3);
+
+    // One that is refused tells something too, and counts.
+    sign_up("asha", "192.0.2.2").await.is(201);
+    sign_up("asha", "192.0.2.2").await.is(409);
+    sign_up("asha", "192.0.2.2").await.is(409);
+    sign_up("asha", "192.0.2.2").await.is(429);
+    auth.sign_in("asha@example.org", PASSWORD).await.is(200);
+    auth.sql(
+        "UPDATE sign_in_attempts SET attempted_at = \
+         ARRAY(SELECT t - interval '15 minutes' FROM unnest(attempted_at) AS t ORDER BY t)",
+    )
+    .await;
+    sign_up("ravi", "192.0.2.2").await.is(201);
 }
 
 async fn futures<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
