@@ -10,9 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::REQUEST_TIMEOUT;
+use super::body::Awaited;
 use super::problem::Problem;
 use super::trace::Trace;
+use super::{REQUEST_TIMEOUT, body};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 
@@ -29,8 +30,7 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(trace);
 
     let span = tracing::info_span!("request", method, route, trace_id);
-    let handled = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).instrument(span.clone());
-    let mut response = handled.await.unwrap_or_else(|_elapsed| timed_out().into_response());
+    let mut response = handled(request, next).instrument(span.clone()).await;
 
     let problem = response.extensions_mut().remove().or_else(|| problem_of(&response));
     if let Some(problem) = problem {
@@ -44,6 +44,20 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
     record(method, route, status, started);
     response
+}
+
+/// The response of the handler, or of the bounds that all requests have.
+async fn handled(request: Request, next: Next) -> Response {
+    if body::is_declared_too_large(request.headers()) {
+        return body::too_large().into_response();
+    }
+    let body = Awaited::default();
+    let request = request.map(|unwatched| body.watch(unwatched));
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) if body.is_awaited() => body::too_slow().into_response(),
+        Err(_elapsed) => timed_out().into_response(),
+    }
 }
 
 /// Makes a panic of a handler an internal error.
@@ -68,6 +82,7 @@ fn problem_of(response: &Response) -> Option<Problem> {
             "method-not-allowed",
             "This path does not take this method; the header Allow lists those it takes.",
         )),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(body::too_large()),
         _ if status.is_client_error() => {
             Some(Problem::new(status, "bad-request", "The request cannot be handled as it is."))
         }

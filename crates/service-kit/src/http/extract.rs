@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::json;
 use super::problem::Problem;
+use super::{body, json};
 
 /// A JSON body, of a request or of a response.
 ///
@@ -99,11 +99,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn unreadable_body(rejection: &BytesRejection) -> Problem {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                format!("The body may have at most {} bytes.", super::MAX_BODY_BYTES),
-            )
+            body::too_large()
         }
         _ => Problem::new(
             StatusCode::BAD_REQUEST,

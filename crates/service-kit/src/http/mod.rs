@@ -1,5 +1,6 @@
 //! The HTTP side of a service: extractors, problems, and what surrounds its routes.
 
+mod body;
 mod boundary;
 mod extract;
 mod json;
@@ -21,6 +22,6 @@ use std::time::Duration;
 /// The largest request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The longest time between a request and the head of its response. The body of a response, such
-/// as an event stream, may take longer.
+/// The longest time between the head of a request and the head of its response. The body of a
+/// response, such as an event stream, may take longer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -77,3 +77,47 @@ async fn handlers_know_who_is_connected() {
     let answer = rest(stream, Duration::from_secs(5)).await;
     assert!(answer.ends_with(&peer), "{answer}");
 }
+
+#[tokio::test]
+async fn a_body_declared_over_the_bound_is_refused_before_it_comes() {
+    let sample = Sample::start().await;
+    for path in ["/api/baskets", "/api/raw", "/api/nothing"] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Content-Length: 65537\r\n\r\n"
+        );
+        let answer = rest(sent(&sample, &head).await, Duration::from_secs(2)).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains("/problems/body-too-large"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_a_large_body_gets_to_read_the_refusal() {
+    let sample = Sample::start().await;
+    for _ in 0..20 {
+        let response = sample.post("application/json", vec![b' '; 1024 * 1024]).await;
+        assert_eq!(response.status(), 413);
+        assert!(response.text().await.unwrap().contains("body-too-large"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_the_clients_failure() {
+    let sample = Sample::start().await;
+    let head = "POST /api/raw HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
+    let chunked = "POST /api/baskets HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
+    let (declared, chunked) = (sent(&sample, head).await, sent(&sample, chunked).await);
+    let within = Duration::from_secs(15);
+    let (declared, chunked) = tokio::join!(rest(declared, within), rest(chunked, within));
+    for answer in [declared, chunked] {
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains("/problems/body-too-slow"), "{answer}");
+    }
+    let metrics = sample.get("/metrics").await.text().await.unwrap();
+    assert!(!metrics.contains(r#"route="/api/raw",status="5xx""#), "{metrics}");
+    assert!(metrics.contains(r#"route="/api/raw",status="4xx""#), "{metrics}");
+}

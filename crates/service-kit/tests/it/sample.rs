@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use contracts::ids::OrderId;
 use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/away", get(away))
         .route("/api/teapot", get(StatusCode::IM_A_TEAPOT))
         .route("/api/hangs", get(std::future::pending::<StatusCode>))
+        .route("/api/raw", post(async |body: Bytes| body))
         .route("/api/slow", get(slow))
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
