@@ -131,14 +131,14 @@ fn invalid_path(rejection: PathRejection, named: &[(&str, &str)]) -> Problem {
     };
     let (name, reason) = match failure.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-            (key, format!("{expected_type} expected"))
+            (key, format!("expected {}", json::in_words(expected_type)))
         }
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
             let name = named.get(index).map_or("path", |(name, _)| name);
-            (name.to_owned(), format!("{expected_type} expected"))
+            (name.to_owned(), format!("expected {}", json::in_words(expected_type)))
         }
         ErrorKind::ParseError { expected_type, .. } => {
-            (only_name(), format!("{expected_type} expected"))
+            (only_name(), format!("expected {}", json::in_words(expected_type)))
         }
         ErrorKind::InvalidUtf8InPathParam { key } => (key, "it is not UTF-8".to_owned()),
         ErrorKind::DeserializeError { key, message, .. } => (key, message),

@@ -44,6 +44,9 @@ pub(super) fn field_of(path: &Path, message: &str) -> String {
 pub(super) fn reason_of(message: &str) -> String {
     // The position helps nobody who is told the field.
     let reason = message.rsplit_once(" at line ").map_or(message, |(reason, _)| reason);
+    if let Some(reason) = unread_number(reason) {
+        return reason.to_owned();
+    }
     match reason.rsplit_once(", expected ") {
         Some((found, expected)) => {
             format!("{}, expected {}", shortened(found.to_owned()), in_words(expected))
@@ -52,8 +55,20 @@ pub(super) fn reason_of(message: &str) -> String {
     }
 }
 
+/// What Rust says of a text in a query that is not the number it should be. All of ours are
+/// unsigned.
+fn unread_number(reason: &str) -> Option<&'static str> {
+    match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            Some("expected a whole number that is not negative")
+        }
+        "number too large to fit in target type" => Some("the number is too large"),
+        _ => None,
+    }
+}
+
 /// Names of Rust types mean nothing to a client.
-fn in_words(expected: &str) -> String {
+pub(super) fn in_words(expected: &str) -> String {
     match expected {
         "u8" => format!("a whole number from 0 to {}", u8::MAX),
         "u16" => format!("a whole number from 0 to {}", u16::MAX),
@@ -74,10 +89,12 @@ fn shortened(text: String) -> String {
 }
 
 fn invalid(path: &Path, error: &serde_json::Error) -> Problem {
-    if error.classify() != Category::Data {
+    let message = error.to_string();
+    // To serde it is a mistake of syntax, and to a client one of the field it has sent.
+    let out_of_range = message.starts_with("number out of range") && path.iter().len() > 0;
+    if error.classify() != Category::Data && !out_of_range {
         return syntax(error);
     }
-    let message = error.to_string();
     let field = field_of(path, &message);
     let detail = format!("The field {field} is not valid: {}.", reason_of(&message));
     Problem::invalid_field(field, detail)
@@ -180,6 +197,13 @@ mod tests {
         assert_eq!(detail, expected);
         let (.., detail) = refused(r#"{"items":[3]}"#);
         assert!(detail.ends_with("invalid type: integer `3`, expected an object."), "{detail}");
+    }
+
+    #[test]
+    fn names_a_field_with_a_number_beyond_all_bounds() {
+        refuses_field(r#"{"items":[{"sku":"A","qty":1e999}]}"#, "items[0].qty");
+        let (.., detail) = refused(r#"{"items":[{"sku":"A","qty":-1e999}]}"#);
+        assert_eq!(detail, "The field items[0].qty is not valid: number out of range.");
     }
 
     #[test]

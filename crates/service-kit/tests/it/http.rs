@@ -106,6 +106,22 @@ async fn a_parameter_that_is_wrong_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_is_no_number_is_refused_in_our_words() {
+    let sample = Sample::start().await;
+    for (path, reason) in [
+        ("/api/baskets?limit=-1", "expected a whole number that is not negative"),
+        ("/api/baskets?limit=many", "expected a whole number that is not negative"),
+        ("/api/baskets?limit=", "expected a whole number that is not negative"),
+        ("/api/baskets?limit=99999999999999", "the number is too large"),
+        ("/api/lines/a/b", "expected a whole number from 0 to 4294967295"),
+    ] {
+        let body = problem(sample.get(path).await).await;
+        let field = body["field"].as_str().unwrap();
+        assert_eq!(body["detail"], format!("The parameter {field} is not valid: {reason}."));
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_served_is_a_problem_too() {
     let sample = Sample::start().await;
     assert_problem(sample.get("/api/nothing").await, 404, "not-found", None).await;
