@@ -6,6 +6,8 @@ use std::str::FromStr;
 use contracts::events::{Email, EmailError};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::mailbox::is_writable;
+
 /// An address as it is stored and compared: without blanks around it, in lower case.
 pub fn normalised(email: &str) -> Result<Email, EmailError> {
     email.trim().to_lowercase().parse()
@@ -15,6 +17,18 @@ pub fn normalised(email: &str) -> Result<Email, EmailError> {
 pub fn deserialize_email<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Email, D::Error> {
     let text = String::deserialize(deserializer)?;
     normalised(&text).map_err(de::Error::custom)
+}
+
+/// [`deserialize_email`], of somebody new: what is sent to them has to arrive.
+pub fn deserialize_new_email<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Email, D::Error> {
+    let email = deserialize_email(deserializer)?;
+    if is_writable(email.as_str()) {
+        Ok(email)
+    } else {
+        Err(de::Error::custom("must be one e-mail address, such as asha@example.org"))
+    }
 }
 
 /// A password somebody signs in with, of at most 128 characters.

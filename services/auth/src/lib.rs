@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod error;
 mod http;
 pub mod keys;
+mod mailbox;
 pub mod passwords;
 pub mod prune;
 pub mod session;

@@ -4,15 +4,15 @@ use contracts::events::Email;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::credentials::{NewPassword, Password, deserialize_email};
+use crate::credentials::{NewPassword, Password, deserialize_email, deserialize_new_email};
 use crate::user::User;
 
 /// What somebody signs up with.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCredentials {
-    /// Blanks around it and capitals do not matter.
-    #[serde(deserialize_with = "deserialize_email")]
+    /// Blanks around it and capitals do not matter. Neither quotes nor letters beyond ASCII.
+    #[serde(deserialize_with = "deserialize_new_email")]
     #[schema(value_type = String, format = "email", max_length = 254, example = "asha@example.org")]
     pub email: Email,
     /// Any 8 to 128 characters.

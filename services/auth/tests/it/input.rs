@@ -50,6 +50,27 @@ async fn the_field_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
+async fn nobody_signs_up_with_an_address_that_cannot_be_written_to() {
+    let auth = Running::start().await;
+    let long = format!("asha@{}.org", "b".repeat(200));
+    for email in [
+        "a@b@c",
+        "victim@a.org,me@b.org",
+        "<v@b.c>",
+        "a@b;c",
+        "\"x\"1@b.c",
+        "as\u{200b}ha@example.org",
+        &long,
+    ] {
+        let answer = auth.sign_up(email).await.problem(422, "invalid-field", Some("email"));
+        assert!(!answer.body.to_string().contains(email), "{}", answer.body);
+        // Whoever has one by now can still sign in.
+        auth.sign_in(email, PASSWORD).await.is(401);
+    }
+    assert_eq!(auth.count("SELECT count(*) FROM users").await, 0);
+}
+
+#[tokio::test]
 async fn new_passwords_have_8_to_128_characters() {
     let auth = Running::start().await;
     for (length, status) in [(0, 422), (7, 422), (8, 201), (128, 201), (129, 422)] {
