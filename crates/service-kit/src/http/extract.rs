@@ -6,21 +6,21 @@ use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use super::{body, json};
+use super::{body, json, media_type};
 
 /// A JSON body, of a request or of a response.
 ///
-/// A request's is rejected with 415 (not declared as JSON), 413 (too large), 400 (not JSON, not
-/// UTF-8) or 422 (a field is wrong, missing or, with `deny_unknown_fields`, unknown; `field` names
-/// it). Text in it never holds the character U+0000, which Postgres cannot store.
+/// A request's is rejected with 415 (not declared as JSON in UTF-8, or packed), 413 (too large),
+/// 400 (not JSON, not UTF-8) or 422 (a field is wrong, missing or, with `deny_unknown_fields`,
+/// unknown; `field` names it). Text in it never holds the character U+0000, which Postgres cannot
+/// store.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -36,13 +36,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Send the body as JSON, with the header Content-Type: application/json.",
-            ));
-        }
+        media_type::require_json(request.headers())?;
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| unreadable_body(&rejection))?;
@@ -85,15 +79,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             Err(rejection) => Err(invalid_query(&rejection)),
         }
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json"
-        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 fn unreadable_body(rejection: &BytesRejection) -> Problem {

@@ -4,6 +4,7 @@ mod body;
 mod boundary;
 mod extract;
 mod json;
+mod media_type;
 mod precondition;
 mod problem;
 mod router;

@@ -49,6 +49,34 @@ async fn a_body_is_taken_as_json_only() {
 }
 
 #[tokio::test]
+async fn a_body_is_taken_as_utf_8_and_not_packed_only() {
+    let sample = Sample::start().await;
+    let send = async |content_type: &str, encodings: &[&str]| {
+        let mut request = reqwest::Client::new().post(sample.url("/api/baskets"));
+        request = request.header("content-type", content_type).body(r#"{"sku":"A","qty":2}"#);
+        for encoding in encodings {
+            request = request.header("content-encoding", *encoding);
+        }
+        request.send().await.unwrap()
+    };
+    for content_type in
+        [r#"application/json;charset="UTF-8""#, "application/json; x=y; Charset=utf-8"]
+    {
+        assert_eq!(send(content_type, &["Identity"]).await.status(), 202, "{content_type}");
+    }
+    for content_type in
+        ["application/json; charset=iso-8859-1", "application/json;x=y;CHARSET=\"utf-16\""]
+    {
+        let response = send(content_type, &[]).await;
+        assert_problem(response, 415, "unsupported-media-type", None).await;
+    }
+    for encodings in [&["gzip"][..], &["br, identity"], &["identity", "deflate"]] {
+        let response = send("application/json", encodings).await;
+        assert_problem(response, 415, "unsupported-media-type", None).await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_wrong_is_refused_by_name() {
     let sample = Sample::start().await;
     let json = "application/json";
