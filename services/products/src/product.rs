@@ -152,7 +152,7 @@ pub fn decide(
 
 fn create(new: NewProduct, now: DateTime<Utc>) -> Result<Product, Refusal> {
     Ok(Product {
-        sku: new.sku,
+        sku: sku(new.sku)?,
         name: name(&new.name)?,
         description: description(&new.description)?,
         category: category(&new.category)?,
@@ -249,6 +249,15 @@ impl Outcome {
             Self::Unchanged(_) => None,
         }
     }
+}
+
+/// A path that ends in `.` or `..` means another one: nobody could ask for the product.
+fn sku(sku: Sku) -> Result<Sku, Refusal> {
+    if matches!(sku.as_str(), "." | "..") {
+        let must = "must not be `.` or `..`, since it is part of a path".to_owned();
+        return Err(Refusal::Invalid { field: "sku", must });
+    }
+    Ok(sku)
 }
 
 fn name(text: &str) -> Result<String, Refusal> {

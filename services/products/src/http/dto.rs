@@ -139,7 +139,7 @@ impl From<Listed> for ProductBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProductDraft {
-    /// 1 to 64 letters, digits, `.`, `_` and `-`.
+    /// 1 to 64 letters, digits, `.`, `_` and `-`; neither `.` nor `..` alone.
     #[schema(value_type = String, example = "MUG-BLUE")]
     pub sku: Sku,
     #[schema(min_length = 1, max_length = 200)]

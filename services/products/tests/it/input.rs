@@ -53,6 +53,8 @@ async fn a_bad_field_is_named() {
     for (field, value) in [
         ("sku", json!("")),
         ("sku", json!("a b")),
+        ("sku", json!(".")),
+        ("sku", json!("..")),
         ("sku", json!(7)),
         ("sku", json!("x".repeat(65))),
         ("name", json!("")),
