@@ -55,7 +55,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
 
 /// The token of a request. A header that is there is the one that counts, also where it is wrong.
 fn token(headers: &HeaderMap) -> Result<&str, Problem> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    if let Some(value) = values.next() {
+        // Whatever stands before the service may have looked at the other one.
+        if values.next().is_some() {
+            return Err(Problem::unauthenticated("Send the header Authorization only once."));
+        }
         let bearer = value.to_str().ok().and_then(|value| value.split_once(' '));
         return match bearer {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
@@ -108,6 +113,12 @@ mod tests {
         }
         assert_eq!(token_of(&[]), None);
         assert_eq!(token_of(&[(COOKIE_HEADER, "refresh_token=abc; access_tokens=abc")]), None);
+    }
+
+    #[test]
+    fn two_headers_are_one_too_many() {
+        assert_eq!(token_of(&[(AUTHORIZATION, "Bearer abc"), (AUTHORIZATION, "Bearer abc")]), None);
+        assert_eq!(token_of(&[(AUTHORIZATION, "Bearer abc"), (AUTHORIZATION, "Basic YTpi")]), None);
     }
 
     #[test]
