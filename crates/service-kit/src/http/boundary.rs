@@ -5,7 +5,8 @@ use std::any::Any;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -28,6 +29,7 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     let trace = Trace::of(request.headers());
     let trace_id = trace.0.trace_id.to_string();
     request.extensions_mut().insert(trace);
+    let personal = is_personal(request.headers());
 
     let span = tracing::info_span!("request", method, route, trace_id);
     let mut response = handled(request, next).instrument(span.clone()).await;
@@ -39,6 +41,9 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     }
     if let Ok(value) = HeaderValue::try_from(trace_id) {
         response.headers_mut().insert(TRACE_ID, value);
+    }
+    if personal {
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     let status = response.status();
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
@@ -58,6 +63,11 @@ async fn handled(request: Request, next: Next) -> Response {
         Err(_elapsed) if body.is_awaited() => body::too_slow().into_response(),
         Err(_elapsed) => timed_out().into_response(),
     }
+}
+
+/// Whether the response may be meant for one caller alone.
+fn is_personal(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
 }
 
 /// Makes a panic of a handler an internal error.

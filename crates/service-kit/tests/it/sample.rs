@@ -162,6 +162,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/teapot", get(StatusCode::IM_A_TEAPOT))
         .route("/api/hangs", get(std::future::pending::<StatusCode>))
         .route("/api/raw", post(async |body: Bytes| body))
+        .route("/api/cacheable", get([("cache-control", "public")]))
         .route("/api/slow", get(slow))
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))

@@ -67,6 +67,20 @@ async fn a_caller_is_known_by_header_or_cookie() {
 }
 
 #[tokio::test]
+async fn what_a_caller_is_answered_is_kept_nowhere() {
+    let sample = Sample::start().await;
+    for (header, value) in [("authorization", "Bearer a.b.c"), ("cookie", "access_token=a.b.c")] {
+        for path in ["/api/me", "/api/trace", "/api/nothing"] {
+            let response = sample.get_with(path, header, value).await;
+            assert_eq!(response.headers()["cache-control"], "no-store", "{header} {path}");
+        }
+        let cacheable = sample.get_with("/api/cacheable", header, value).await;
+        assert_eq!(cacheable.headers()["cache-control"], "public", "the handler knows better");
+    }
+    assert!(!sample.get("/api/trace").await.headers().contains_key("cache-control"));
+}
+
+#[tokio::test]
 async fn only_admins_are_admins() {
     let pool = migrated(&TestEnv::new("sample").await).await;
     publish_key(&pool).await;
