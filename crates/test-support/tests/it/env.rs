@@ -31,6 +31,14 @@ async fn a_role_reaches_its_own_schema_only() {
 }
 
 #[tokio::test]
+async fn no_role_can_take_all_connections_of_the_server() {
+    let pool = TestEnv::new("orders").await.pool().await;
+    let limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user";
+    let limit: i32 = sqlx::query_scalar(limit).fetch_one(&pool).await.unwrap();
+    assert_eq!(limit, 60);
+}
+
+#[tokio::test]
 async fn a_role_of_another_test_cannot_get_in() {
     let (first, second) = (TestEnv::new("orders").await, TestEnv::new("orders").await);
     let database = second.superuser_url().rsplit_once('/').unwrap().1.to_owned();
