@@ -10,7 +10,7 @@ pub const SERVICES: [&str; 7] =
 const SERVICE_ROLE: &str = include_str!("../../../../deploy/postgres/service-role.sql");
 
 /// Makes a login role and the schema it owns in the connection's database; the connection is a
-/// superuser's. Changes nothing but the password where they are there.
+/// superuser's. Where they are there it changes nothing but the password, and puts the limit of connections back.
 pub async fn create_service_role(
     connection: &mut PgConnection,
     role: &str,
