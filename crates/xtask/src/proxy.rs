@@ -24,6 +24,9 @@ impl Proxies {
     }
 }
 
+/// How long a server probes a client that has fallen silent, as its connections ask it to.
+const PROBED_FOR: Duration = Duration::from_secs(20);
+
 /// A way to one server, on a port of its own; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -103,14 +106,18 @@ async fn pass(
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    tokio::select! {
-        () = pump(&mut from_client, &mut to_server, delay.clone()) => {}
-        () = pump(&mut from_server, &mut to_client, delay) => {}
-        _ = cut.changed() => {}
-        // They stay open; a cut ends them.
-        _ = silence.changed() => {
-            let _ = cut.changed().await;
-        }
+    let silent = tokio::select! {
+        () = pump(&mut from_client, &mut to_server, delay.clone()) => false,
+        () = pump(&mut from_server, &mut to_client, delay) => false,
+        _ = cut.changed() => false,
+        _ = silence.changed() => true,
+    };
+    if silent {
+        // The client is left waiting until a cut. The server gives up a client that does not answer its
+        // probes, which here the proxy's own system would go on to do.
+        tokio::time::sleep(PROBED_FOR).await;
+        drop((from_server, to_server));
+        let _ = cut.changed().await;
     }
 }
 
