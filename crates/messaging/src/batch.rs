@@ -106,7 +106,7 @@ impl<'p> Batch<'p> {
 
     /// The length as metrics take it.
     pub(crate) fn size(&self) -> f64 {
-        u32::try_from(self.len()).unwrap_or(u32::MAX).into()
+        as_metric(self.len())
     }
 
     /// Processes the batch in one transaction; on `Ok` it is committed.
@@ -200,6 +200,11 @@ impl<'p> Batch<'p> {
         }
         Ok(())
     }
+}
+
+/// A count as metrics take it.
+pub(crate) fn as_metric(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
 }
 
 /// Calls the handler under a savepoint; what it did is undone if it fails. The outer error is that of

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     backoff::Backoff,
+    batch::as_metric,
     deadline::in_time,
     error::{MessagingError, chain},
     inbox,
@@ -135,7 +136,7 @@ impl Relay {
             producer.publish(&records, age, &mut connection).await?;
             in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
-            metrics::histogram!("relay_batch_records").record(batch_size(records.len()));
+            metrics::histogram!("relay_batch_records").record(as_metric(records.len()));
             backoff.reset();
         }
     }
@@ -213,11 +214,6 @@ async fn given_up(shutdown: &CancellationToken) {
 /// Only the leader tells it; another replica's rows are not this one's to complain of.
 fn tell_oldest_age(seconds: f64) {
     metrics::gauge!("outbox_oldest_row_age_seconds").set(seconds);
-}
-
-/// The size of a batch as metrics take it.
-fn batch_size(records: usize) -> f64 {
-    u32::try_from(records).unwrap_or(u32::MAX).into()
 }
 
 async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {

@@ -6,12 +6,14 @@
     reason = "only tests call it, and they end by a panic"
 )]
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 use crate::stack::{checkout, create_service_role, in_database, url_with};
-use crate::{kafka, leftovers};
+use crate::{eventually, kafka, leftovers};
 
 /// Variable with the superuser's URL of the shared Postgres.
 pub const DATABASE_URL: &str = "BOUTIQUE_TEST_DATABASE_URL";
@@ -120,6 +122,26 @@ impl TestEnv {
     /// When Postgres does not answer.
     pub async fn superuser(&self) -> PgConnection {
         PgConnection::connect(&self.superuser_url).await.expect("a connection as superuser")
+    }
+
+    /// Waits until so many sessions, or more, wait for a lock in this database.
+    ///
+    /// # Panics
+    ///
+    /// When that does not come about within half a minute, or Postgres does not answer.
+    pub async fn until_blocked(&self, sessions: usize) {
+        let mut observer = self.superuser().await;
+        eventually(Duration::from_secs(30), async || {
+            let blocked: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            .fetch_one(&mut observer)
+            .await
+            .expect("an answer of Postgres");
+            usize::try_from(blocked).is_ok_and(|blocked| blocked >= sessions).then_some(())
+        })
+        .await;
     }
 
     /// A pool of up to ten connections as the service's role.

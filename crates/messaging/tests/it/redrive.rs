@@ -149,25 +149,11 @@ async fn two_who_redrive_it_at_once_process_it_once() {
     gate.reached().await;
     // It would fail on the event if it was handed over.
     let second = redrive(Recorder::named("late").reacting(|_| Reaction::Panic));
-    waits_for_a_lock(&world).await;
+    world.env.until_blocked(1).await;
     gate.open();
     assert_eq!(first.await.unwrap(), Redriven::Processed);
     assert!(matches!(second.await.unwrap(), Redriven::AlreadyRedriven { .. }));
     assert_eq!(seen(&world, bad.id).await, ["mended"]);
-}
-
-async fn waits_for_a_lock(world: &World) {
-    eventually(PATIENCE, async || {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
-        (waiting > 0).then_some(())
-    })
-    .await;
 }
 
 /// The handler failed on the event: its id is in the inbox, and only the dead letter tells that it was not
@@ -246,7 +232,7 @@ async fn an_unread_event_whose_good_copy_arrives_during_its_redrive_is_processed
     gate.reached().await;
     send(&world, &[newer.record(&world.env), delivery("good").record(&world.env)]).await;
     let consumer = world.consumer(Recorder::named("consumer"));
-    waits_for_a_lock(&world).await;
+    world.env.until_blocked(1).await;
     gate.open();
     assert_eq!(redriving.await.unwrap(), Redriven::Processed);
     world.seen_are(3).await;

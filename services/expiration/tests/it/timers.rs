@@ -64,17 +64,7 @@ async fn an_end_and_its_order_at_two_replicas_at_once_leave_no_timer() {
         .unwrap();
     let end = Delivery::new(ends(id)[1].clone());
     world.env.deliver(std::slice::from_ref(&end)).await;
-    eventually(PATIENCE, async || {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
-        (waiting > 0).then_some(())
-    })
-    .await;
+    world.env.until_blocked(1).await;
     other.commit().await.unwrap();
     world.processed(&[end]).await;
     assert_eq!(world.timer(id).await, Some(None));

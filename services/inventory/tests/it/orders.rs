@@ -1,10 +1,8 @@
 //! What becomes of the stock as orders come and end.
 
-use test_support::{Delivery, eventually};
+use test_support::Delivery;
 
-use crate::warehouse::{
-    PATIENCE, Warehouse, cancelled, completed, created, failed, is, order, outcome,
-};
+use crate::warehouse::{Warehouse, cancelled, completed, created, failed, is, order, outcome};
 
 /// The event, delivered twice under its id, and told once more under another.
 fn repeated(event: impl Into<contracts::events::Event>) -> Vec<Delivery> {
@@ -129,7 +127,7 @@ async fn what_happens_in_one_batch_is_folded_and_told_once_of_each_product() {
         .unwrap();
     let mut deliveries = vec![Delivery::new(created(orders[0], &[("A", 2)]))];
     warehouse.env.deliver(&deliveries).await;
-    blocked(&warehouse).await;
+    warehouse.env.until_blocked(1).await;
     for id in &orders[1..] {
         deliveries.push(Delivery::new(created(*id, &[("A", 2)])));
     }
@@ -151,21 +149,6 @@ async fn what_happens_in_one_batch_is_folded_and_told_once_of_each_product() {
     assert_eq!(told.len(), 4, "the batch of six events is told of once: {told:?}");
 }
 
-/// Waits until a query of the service waits for a lock.
-async fn blocked(warehouse: &Warehouse) {
-    eventually(PATIENCE, async || {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&warehouse.service.pool)
-        .await
-        .unwrap();
-        (waiting > 0).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn an_order_that_two_replicas_hear_of_at_once_is_decided_once() {
     let warehouse = Warehouse::open().await;
@@ -180,7 +163,7 @@ async fn an_order_that_two_replicas_hear_of_at_once_is_decided_once() {
         .unwrap();
     let delivery = Delivery::new(created(id, &[("A", 1)]));
     warehouse.env.deliver(std::slice::from_ref(&delivery)).await;
-    blocked(&warehouse).await;
+    warehouse.env.until_blocked(1).await;
     other.commit().await.unwrap();
 
     warehouse.processed(&[delivery]).await;
@@ -201,7 +184,7 @@ async fn an_order_waits_for_the_stock_that_another_replica_is_changing() {
         .unwrap();
     let delivery = Delivery::new(created(id, &[("A", 1)]));
     warehouse.env.deliver(std::slice::from_ref(&delivery)).await;
-    blocked(&warehouse).await;
+    warehouse.env.until_blocked(1).await;
     other.commit().await.unwrap();
 
     warehouse.processed(&[delivery]).await;

@@ -179,18 +179,7 @@ fn end() -> Delivery {
 
 /// Waits until so many transactions of the service wait for a lock.
 pub async fn until_blocked(orders: &Orders, transactions: usize) {
-    let mut observer = orders.env.superuser().await;
-    eventually(PATIENCE, async || {
-        let blocked: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&mut observer)
-        .await
-        .unwrap();
-        (usize::try_from(blocked).unwrap() >= transactions).then_some(())
-    })
-    .await;
+    orders.env.until_blocked(transactions).await;
 }
 
 /// The body of an answer of that status.
