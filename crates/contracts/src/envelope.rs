@@ -56,6 +56,47 @@ pub struct Envelope {
     pub correlation_id: String,
 }
 
+/// The headers of a record by names alone, so that an event can be published whose type came after this
+/// program was built: after a roll-back, an outbox may hold some.
+#[derive(Debug, Clone, Copy)]
+pub struct Headers<'a> {
+    /// As in an [`Envelope`].
+    pub id: Uuid,
+    /// The topic it is published on.
+    pub topic: &'a str,
+    /// Its name, such as `OrderCreated`.
+    pub event_type: &'a str,
+    /// As in an [`Envelope`].
+    pub source: &'a str,
+    /// As in an [`Envelope`].
+    pub time: DateTime<Utc>,
+    /// As in an [`Envelope`].
+    pub subject: &'a str,
+    /// As in an [`Envelope`].
+    pub trace: TraceContext,
+    /// As in an [`Envelope`].
+    pub correlation_id: &'a str,
+}
+
+impl<'a> Headers<'a> {
+    /// Every header with its value.
+    pub fn list(self) -> [(&'static str, Cow<'a, str>); 11] {
+        [
+            (CE_ID, self.id.to_string().into()),
+            (CE_TYPE, named(self.topic, self.event_type).into()),
+            (CE_SOURCE, self.source.into()),
+            (CE_TIME, self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into()),
+            (CE_SUBJECT, self.subject.into()),
+            (CE_SPECVERSION, SPECVERSION.into()),
+            (CONTENT_TYPE, JSON.into()),
+            (TRACEPARENT, self.trace.to_string().into()),
+            (TYPE, self.event_type.into()),
+            (TRACE_ID, self.trace.trace_id.to_string().into()),
+            (CORRELATION_ID, self.correlation_id.into()),
+        ]
+    }
+}
+
 /// Why headers are no envelope. Names the header, never repeats its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
@@ -101,19 +142,17 @@ impl Envelope {
 
     /// Every header with its value.
     pub fn headers(&self) -> [(&'static str, Cow<'_, str>); 11] {
-        [
-            (CE_ID, self.id.to_string().into()),
-            (CE_TYPE, ce_type(self.event_type).into()),
-            (CE_SOURCE, self.source.as_str().into()),
-            (CE_TIME, self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into()),
-            (CE_SUBJECT, self.subject.as_str().into()),
-            (CE_SPECVERSION, SPECVERSION.into()),
-            (CONTENT_TYPE, JSON.into()),
-            (TRACEPARENT, self.trace.to_string().into()),
-            (TYPE, self.event_type.name().into()),
-            (TRACE_ID, self.trace.trace_id.to_string().into()),
-            (CORRELATION_ID, self.correlation_id.as_str().into()),
-        ]
+        let headers = Headers {
+            id: self.id,
+            topic: self.event_type.topic().name(),
+            event_type: self.event_type.name(),
+            source: &self.source,
+            time: self.time,
+            subject: &self.subject,
+            trace: self.trace,
+            correlation_id: &self.correlation_id,
+        };
+        headers.list()
     }
 
     /// Reads the headers of a record; `lookup` gives a header's bytes by its
@@ -150,7 +189,11 @@ impl Envelope {
 }
 
 pub(crate) fn ce_type(event_type: EventType) -> String {
-    format!("boutique.{}.{}", event_type.topic(), event_type)
+    named(event_type.topic().name(), event_type.name())
+}
+
+fn named(topic: &str, event_type: &str) -> String {
+    format!("boutique.{topic}.{event_type}")
 }
 
 fn parsed<T: FromStr<Err: Display>>(header: &'static str, text: &str) -> Result<T, EnvelopeError> {

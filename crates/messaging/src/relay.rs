@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use contracts::{envelope::Envelope, events::EventType, trace::TraceContext};
+use contracts::{envelope::Headers, trace::TraceContext};
 use sqlx::{Connection as _, FromRow, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -64,9 +64,6 @@ enum Interrupted {
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error(transparent)]
     Client(#[from] MessagingError),
-    /// Leadership is given up, so that the newer replica that wrote the row can take it.
-    #[error("the outbox holds a {0}, which this version does not know")]
-    NewerType(String),
 }
 
 impl Relay {
@@ -131,8 +128,7 @@ impl Relay {
                 continue;
             }
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let records: Vec<_> =
-                rows.into_iter().map(|row| self.record(row)).collect::<Result<_, _>>()?;
+            let records: Vec<_> = rows.into_iter().map(|row| self.record(row)).collect();
             producer.publish(&records, age, &mut connection).await?;
             in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
@@ -159,34 +155,34 @@ impl Relay {
         PgConnection::connect_with(&options).await
     }
 
-    fn record(&self, row: Row) -> Result<Outgoing, Interrupted> {
+    fn record(&self, row: Row) -> Outgoing {
         let headers = match row.headers {
             Some(exact) => exact.0,
-            None => self.headers(&row)?,
+            None => self.headers(&row),
         };
-        Ok(Outgoing {
+        Outgoing {
             topic: self.kafka.topic_name(&row.topic),
             key: row.key,
             headers,
             payload: row.payload,
-        })
+        }
     }
 
-    fn headers(&self, row: &Row) -> Result<Vec<(String, String)>, Interrupted> {
-        let Some(event_type) = EventType::from_name(&row.event_type) else {
-            return Err(Interrupted::NewerType(row.event_type.clone()));
-        };
-        let envelope = Envelope {
+    /// By the names in the row: an older replica that leads after a roll-back publishes what a newer one
+    /// has left as it is.
+    fn headers(&self, row: &Row) -> Vec<(String, String)> {
+        let headers = Headers {
             id: row.event_id,
-            event_type,
-            source: format!("/boutique/{}", self.outbox.service()),
+            topic: &row.topic,
+            event_type: &row.event_type,
+            source: &format!("/boutique/{}", self.outbox.service()),
             time: row.occurred_at,
-            subject: row.key.clone(),
+            subject: &row.key,
             trace: TraceContext::parse(&row.traceparent).unwrap_or_else(|_| crate::new_trace()),
-            correlation_id: row.key.clone(),
+            correlation_id: &row.key,
         };
-        let headers = envelope.headers();
-        Ok(headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect())
+        let headers = headers.list().map(|(name, value)| (name.to_owned(), value.into_owned()));
+        headers.into()
     }
 }
 
