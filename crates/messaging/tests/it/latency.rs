@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// From the commit of its cause to the commit of its effect. The bound is far above what is usual and
-/// below what any of the polls and waits on the way would cost.
+/// below what any of the polls and waits on the way would cost. It grows with the time of a round trip to
+/// the database, of which some fifteen are on the way: a busy machine is no wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_service_reacts_at_once() {
     const EVENTS: u16 = 200;
@@ -21,7 +22,7 @@ async fn an_idle_service_reacts_at_once() {
     world.commit(&outbox, &[change("first", 1)]).await;
     world.seen_are(1).await;
 
-    let mut took = Vec::new();
+    let (mut took, mut trips) = (Vec::new(), Vec::new());
     for done in 1..=EVENTS {
         world.commit(&outbox, &[change("a", done.into())]).await;
         let committed = Instant::now();
@@ -29,11 +30,16 @@ async fn an_idle_service_reacts_at_once() {
             assert!(committed.elapsed() < PATIENCE, "no effect");
         }
         took.push(committed.elapsed());
+        let asked = Instant::now();
+        world.count("seen").await;
+        trips.push(asked.elapsed());
     }
     took.sort_unstable();
+    trips.sort_unstable();
     let (median, p95) = (took[took.len() / 2], took[took.len() * 95 / 100]);
-    println!("commit to commit: median {median:.1?}, 95 % {p95:.1?}");
-    assert!(median < Duration::from_millis(80), "median {median:?}");
+    let trip = trips[trips.len() / 2];
+    println!("commit to commit: median {median:.1?}, 95 % {p95:.1?}; a round trip: {trip:.1?}");
+    assert!(median < Duration::from_millis(60) + 15 * trip, "median {median:?}, trip {trip:?}");
     consumer.stop().await;
     relay.stop().await;
 }
