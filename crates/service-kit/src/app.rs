@@ -7,11 +7,10 @@ use anyhow::Context;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use messaging::Handler;
 use sqlx::migrate::Migrator;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::KitArgs;
 use crate::dlq::DeadLetterCommand;
+use crate::end::End;
 use crate::kit::Kit;
 use crate::{database, telemetry};
 
@@ -132,14 +131,14 @@ async fn run_command<C: Args, X: Subcommand, T: Termination>(
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
 ) -> anyhow::Result<ExitCode> {
     let Cli { kit: args, config, command } = cli;
-    let shutdown = CancellationToken::new();
-    cancel_on_signal(shutdown.clone())?;
+    let end = End::on_signal()?;
+    let shutdown = end.shutdown.clone();
     let shutdown_timeout = args.shutdown.timeout();
 
     match command.unwrap_or(Command::Serve) {
         Command::Serve => {
             let starting = async {
-                let mut kit = kit(service, args, shutdown.clone()).await?;
+                let mut kit = kit(service, args, end).await?;
                 start(&mut kit, config).await?;
                 anyhow::Ok(kit)
             };
@@ -159,7 +158,7 @@ async fn run_command<C: Args, X: Subcommand, T: Termination>(
         }
         Command::Own(own) => {
             let running = async {
-                let mut kit = kit(service, args, shutdown.clone()).await?;
+                let mut kit = kit(service, args, end).await?;
                 let done = run(&mut kit, config, own).await?;
                 anyhow::Ok((kit, done))
             };
@@ -172,25 +171,10 @@ async fn run_command<C: Args, X: Subcommand, T: Termination>(
     }
 }
 
-async fn kit(service: Service, args: KitArgs, shutdown: CancellationToken) -> anyhow::Result<Kit> {
+async fn kit(service: Service, args: KitArgs, end: End) -> anyhow::Result<Kit> {
     let pool = database::connect(&args.database, service.name).await?;
     database::ensure_migrated(&pool, service.migrations, service.name).await?;
-    Kit::new(service.name, pool, args.kafka, args.http.listen_addr, shutdown)
-}
-
-/// The process is told to stop by SIGTERM or by Ctrl-C.
-fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "stopping");
-        shutdown.cancel();
-    });
-    Ok(())
+    Kit::new(service.name, pool, args.kafka, args.http.listen_addr, end)
 }
 
 #[cfg(test)]

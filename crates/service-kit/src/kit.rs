@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::KafkaArgs;
+use crate::end::End;
 use crate::http::{self, Surroundings};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -33,6 +34,7 @@ pub struct Kit {
     pub readiness: Readiness,
     /// Cancelled when the process is to stop. Tasks and streams end on it.
     pub shutdown: CancellationToken,
+    end: End,
     metrics: Metrics,
     listen_addr: SocketAddr,
     supervisor: Supervisor,
@@ -44,9 +46,10 @@ impl Kit {
         pool: PgPool,
         kafka: KafkaArgs,
         listen_addr: SocketAddr,
-        shutdown: CancellationToken,
+        end: End,
     ) -> anyhow::Result<Self> {
-        let readiness = Readiness::new(shutdown.clone());
+        let shutdown = end.shutdown.clone();
+        let readiness = Readiness::new(end.leaving.clone());
         let asked = pool.clone();
         readiness.check("database", move || {
             let pool = asked.clone();
@@ -65,6 +68,7 @@ impl Kit {
             keys,
             readiness,
             shutdown,
+            end,
             metrics,
             listen_addr,
             supervisor,
@@ -138,7 +142,7 @@ impl Kit {
             .await
             .with_context(|| format!("cannot listen on {} (LISTEN_ADDR)", self.listen_addr))?;
         let address = listener.local_addr()?;
-        self.spawn("http", http::serve(listener, router, self.shutdown.clone()));
+        self.spawn("http", http::serve(listener, router, self.end.clone()));
         tracing::info!(service = self.service, %address, "listening");
         Ok(address)
     }

@@ -11,6 +11,7 @@ mod app;
 pub mod config;
 pub mod database;
 mod dlq;
+mod end;
 pub mod http;
 mod kit;
 pub mod metrics;

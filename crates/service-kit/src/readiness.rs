@@ -14,7 +14,7 @@ type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send +
 /// The named conditions that must hold. Cheap to clone; all clones share the conditions.
 #[derive(Clone)]
 pub struct Readiness {
-    shutdown: CancellationToken,
+    leaving: CancellationToken,
     checks: Arc<RwLock<Vec<(&'static str, Check)>>>,
 }
 
@@ -30,9 +30,9 @@ impl ReadyFlag {
 }
 
 impl Readiness {
-    /// Ready, without conditions, until `shutdown` is cancelled.
-    pub fn new(shutdown: CancellationToken) -> Self {
-        Self { shutdown, checks: Arc::default() }
+    /// Ready, without conditions, until `leaving` is cancelled.
+    pub fn new(leaving: CancellationToken) -> Self {
+        Self { leaving, checks: Arc::default() }
     }
 
     /// Adds a condition that does not hold until its flag is set.
@@ -54,7 +54,7 @@ impl Readiness {
 
     /// The names of the conditions that do not hold now; empty when ready.
     pub async fn failing(&self) -> Vec<&'static str> {
-        if self.shutdown.is_cancelled() {
+        if self.leaving.is_cancelled() {
             return vec!["shutting down"];
         }
         let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();

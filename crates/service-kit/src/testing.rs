@@ -12,16 +12,16 @@ use contracts::ids::CustomerId;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::KafkaArgs;
 use crate::kit::Kit;
 use crate::tokens::{AUDIENCE, Claims, ISSUER};
 
 /// A kit on a migrated database that listens on a free port of the loopback device.
+use crate::end::End;
 pub fn kit(service: &'static str, pool: PgPool, kafka: KafkaArgs) -> anyhow::Result<Kit> {
     let listen_addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Kit::new(service, pool, kafka, listen_addr, CancellationToken::new())
+    Kit::new(service, pool, kafka, listen_addr, End::new())
 }
 
 /// Signs tokens as auth does, with a key that is no secret: the first test vector of RFC 8032.

@@ -1,15 +1,17 @@
 //! The server: whom it lets in, how long a connection may ask for nothing, and how it stops.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,9 +19,10 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
+
+use crate::end::End;
 
 /// Ten thousand event streams, and room for requests. Who comes after that waits in the queue of
 /// the operating system.
@@ -34,22 +37,22 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// File descriptors that have run out do not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` is cancelled and the requests on their way are answered. Streams must
-/// end by themselves when the token is cancelled.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    serve_at_most(MAX_CONNECTIONS, listener, router, shutdown).await
+/// How long, at shutdown, a client may take to read an answer that is there, or the end of its stream.
+const UNREAD: Duration = Duration::from_secs(3);
+
+/// Serves until the shutdown, and until the requests on their way are answered. Streams must end by
+/// themselves at the shutdown.
+pub(crate) async fn serve(listener: TcpListener, router: Router, end: End) -> anyhow::Result<()> {
+    serve_at_most(MAX_CONNECTIONS, listener, router, end).await
 }
 
 async fn serve_at_most(
     connections: usize,
     listener: TcpListener,
     router: Router,
-    shutdown: CancellationToken,
+    end: End,
 ) -> anyhow::Result<()> {
+    let shutdown = &end.shutdown;
     // Makes it ready once, and not once a request.
     let router = router.with_state(());
     let slots = Arc::new(Semaphore::new(connections));
@@ -60,7 +63,7 @@ async fn serve_at_most(
         match shutdown.run_until_cancelled(listener.accept()).await {
             Some(Ok((stream, peer))) => {
                 failing = false;
-                served.spawn(converse(stream, peer, router.clone(), shutdown.clone(), slot));
+                served.spawn(converse(stream, peer, router.clone(), end.clone(), slot));
             }
             // The client has left already.
             Some(Err(error)) if is_of_client(&error) => {}
@@ -85,26 +88,45 @@ fn is_of_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Answers the requests of one connection. At shutdown it ends at once, or with the answer to the
-/// request that is on its way.
+/// How far a connection is with the latest request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Latest {
+    None,
+    /// A handler is at work.
+    Asked,
+    /// The answer is being written, or was.
+    Answered,
+}
+
+/// Answers the requests of one connection. When clients are to go elsewhere, it ends with its next answer;
+/// at shutdown it ends at once, or with the answer to the request that is on its way.
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    shutdown: CancellationToken,
+    end: End,
     _slot: OwnedSemaphorePermit,
 ) {
     // Answers are small and somebody waits for them: no delay to fill packets.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let asked = AtomicBool::new(false);
+    let latest = watch::Sender::new(Latest::None);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
+    let (progress, leaving) = (&latest, &end.leaving);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        progress.send_replace(Latest::Asked);
         // Handlers that ask for `ConnectInfo<SocketAddr>` learn who is connected.
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.call(request)
+        let answering = router.call(request);
+        async move {
+            let mut answer = answering.await?;
+            if leaving.is_cancelled() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            progress.send_replace(Latest::Answered);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -113,19 +135,30 @@ async fn converse(
         // What has arrived before the shutdown is still read.
         biased;
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            // For hyper, a connection is at work from its first byte on, and half a head would
-            // hold up the end. After its first request, hyper knows which connections are idle.
-            if !asked.load(Ordering::Relaxed) {
-                return;
-            }
+        () = end.shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = not_worth_waiting_for(latest.subscribe()) => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection broke");
     }
+}
+
+/// Resolves at once where no request was made, and later where its answer is not read.
+async fn not_worth_waiting_for(mut latest: watch::Receiver<Latest>) {
+    // For hyper, a connection is at work from its first byte on, and half a head would hold up the end.
+    // After its first request, hyper knows which connections are idle.
+    if *latest.borrow() == Latest::None {
+        return;
+    }
+    // The sender lives as long as the connection: no error.
+    drop(latest.wait_for(|latest| *latest == Latest::Answered).await);
+    tokio::time::sleep(UNREAD).await;
 }
 
 #[cfg(test)]
@@ -137,12 +170,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "it has no document")]
     async fn who_comes_when_all_slots_are_taken_waits_for_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(StatusCode::OK));
-        let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve_at_most(1, listener, router, shutdown.clone()));
+        let end = End::new();
+        let serving = tokio::spawn(serve_at_most(1, listener, router, end.clone()));
 
         let first = TcpStream::connect(address).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();
@@ -154,7 +188,7 @@ mod tests {
         drop(first);
         second.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
-        shutdown.cancel();
+        end.shutdown.cancel();
         serving.await.unwrap().unwrap();
     }
 }

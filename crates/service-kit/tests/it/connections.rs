@@ -1,11 +1,13 @@
 //! What a connection may hold, and for how long.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use test_support::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::sample::Sample;
+use crate::sample::{CHUNKS, Sample};
 
 const HALF_A_HEAD: &str = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
 
@@ -57,6 +59,26 @@ async fn at_shutdown_only_requests_on_their_way_are_waited_for() {
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("slow"), "{answer}");
     let ended = tokio::time::timeout(Duration::from_secs(1), sample.running).await.unwrap();
     ended.unwrap().unwrap();
+}
+
+/// A minute is what the service would be given for its end.
+#[tokio::test]
+async fn at_shutdown_a_client_that_does_not_read_its_stream_is_left_behind() {
+    let sample = Sample::start().await;
+    let unread = sent(&sample, "GET /api/flood HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let patience = Duration::from_secs(30);
+    // Until nobody takes any more: the buffers on both sides are full.
+    let mut before = 0;
+    eventually(patience, async || {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let chunks = CHUNKS.load(Ordering::Relaxed);
+        let full = chunks > 0 && chunks == std::mem::replace(&mut before, chunks);
+        full.then_some(())
+    })
+    .await;
+    sample.shutdown.cancel();
+    tokio::time::timeout(patience, sample.running).await.expect("it ends").unwrap().unwrap();
+    drop(unread);
 }
 
 #[tokio::test]

@@ -126,6 +126,31 @@ async fn serves_once_it_is_migrated_and_stops_when_told() {
     }
 }
 
+/// Whoever sends requests learns that it is to send them elsewhere while they are still answered.
+#[tokio::test]
+async fn a_process_that_is_told_to_stop_is_not_ready_first_and_then_gone() {
+    let env = TestEnv::new("greeter").await;
+    let (url, address) = (env.database_url(), format!("127.0.0.1:{}", free_port()));
+    let variables = [("DATABASE_URL", url.as_str()), ("LISTEN_ADDR", &address)];
+    assert_eq!(run(&variables, &["migrate"]).await.0, 0);
+    let child = greeter(&variables).spawn().unwrap();
+    let ask = async |path| reqwest::get(format!("http://{address}{path}")).await.ok();
+    let is_ready = async || ask("/readyz").await.is_some_and(|answer| answer.status() == 200);
+    eventually(DEADLINE, async || is_ready().await.then_some(())).await;
+
+    let watching = async {
+        while is_ready().await {}
+        let (readiness, greeting) = (ask("/readyz").await, ask("/api/greeting").await);
+        let (readiness, greeting) = (readiness.expect("an answer"), greeting.expect("an answer"));
+        assert_eq!(readiness.status(), 503);
+        assert!(readiness.text().await.unwrap().contains("shutting down"));
+        assert_eq!(greeting.headers()["connection"], "close", "the next request goes elsewhere");
+        assert_eq!(greeting.text().await.unwrap(), "hello\n");
+    };
+    let ((code, log), ()) = tokio::join!(terminated(child), watching);
+    assert_eq!(code, 0, "{log}");
+}
+
 #[tokio::test]
 async fn stops_when_told_while_it_waits_for_the_database() {
     let url = format!("postgres://u:hunter2@127.0.0.1:{}/d", free_port());

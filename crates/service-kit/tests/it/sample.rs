@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
@@ -46,7 +47,7 @@ impl Sample {
         prepare(&mut kit);
         let shutdown = kit.shutdown.clone();
         let address = kit.serve_http(routes(shutdown.clone())).await.unwrap();
-        let running = tokio::spawn(kit.run(Duration::from_secs(10)));
+        let running = tokio::spawn(kit.run(Duration::from_mins(1)));
         Self { url: format!("http://{address}"), shutdown, running }
     }
 
@@ -151,7 +152,21 @@ fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, I
     Sse::new(first.chain(stream::pending()).take_until(shutdown.cancelled_owned()))
 }
 
+/// Chunks that were asked for of [`flood`], in this process.
+pub static CHUNKS: AtomicUsize = AtomicUsize::new(0);
+
+/// A stream that never waits for anything but its reader.
+fn flood(shutdown: CancellationToken) -> Body {
+    let chunks = stream::repeat_with(|| {
+        CHUNKS.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16 * 1024]))
+    });
+    Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "nobody reads the document of most of these")]
 fn routes(shutdown: CancellationToken) -> OpenApiRouter {
+    let flooded = shutdown.clone();
     OpenApiRouter::new()
         .routes(routes!(post_basket, list_baskets))
         .routes(routes!(get_basket))
@@ -166,6 +181,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/slow", get(slow))
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
+        .route("/api/flood", get(async move || flood(flooded)))
         .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
         .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
         .route("/api/admin", get(async |admin: Admin| admin.customer.to_string()))
