@@ -28,10 +28,11 @@ demo: needs ## Place orders of every kind and watch them end
 load: needs ## Measure orders one at a time and many at once, and audit what is left
 	@cargo xtask load $(ARGS)
 
-# Each variable may be left out: make chaos DURATION=60 SEED=7 RATE=50 REPLICAS=2
+# Each variable may be left out: make chaos DURATION=60 SEED=7 RATE=50 REPLICAS=2 BROKERS=1
 chaos: needs ## Break everything while orders are placed, and audit what is left
 	@cargo xtask chaos $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(RATE),--rate $(RATE)) $(if $(REPLICAS),--replicas $(REPLICAS)) $(ARGS)
+		$(if $(RATE),--rate $(RATE)) $(if $(REPLICAS),--replicas $(REPLICAS)) \
+		$(if $(BROKERS),--brokers $(BROKERS)) $(ARGS)
 
 test: needs ## Check formatting, lints and documents, and run all tests
 	@cargo xtask test $(ARGS)

@@ -12,11 +12,14 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::time::{Instant, timeout_at};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The number of replicas that makes brokers take the one they are configured with.
+const AS_CONFIGURED: i32 = -1;
 
 /// A record as it is in Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,14 +173,14 @@ fn headers(headers: &impl Headers) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Makes topics with `partitions` each, of one replica, where they are missing, and waits until
-/// the metadata shows all of them with a leader.
+/// Makes topics with `partitions` each, and as many replicas as the brokers give by themselves, where they
+/// are missing, and waits until the metadata shows all of them with a leader.
 pub async fn create_topics(brokers: &str, topics: &[&str], partitions: i32) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", brokers).create()?;
     let new: Vec<_> = topics
         .iter()
-        .map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(1)))
+        .map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(AS_CONFIGURED)))
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     for result in admin.create_topics(&new, &options).await? {
@@ -198,6 +201,24 @@ pub async fn answers(brokers: &str) -> Result<()> {
         let consumer: BaseConsumer = config.create()?;
         let metadata = consumer.fetch_metadata(None, Duration::from_secs(1))?;
         ensure!(!metadata.brokers().is_empty(), "it does not know itself yet");
+        Ok(())
+    })
+    .await?
+}
+
+/// Whether a cluster has so many brokers, and each partition all of its replicas in step.
+pub async fn in_step(brokers: &str, count: usize) -> Result<()> {
+    let config = ClientConfig::new().set("bootstrap.servers", brokers).clone();
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        let metadata = consumer.fetch_metadata(None, Duration::from_secs(1))?;
+        let there = metadata.brokers().len();
+        ensure!(there >= count, "{there} of {count} brokers are there");
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        let behind =
+            partitions.filter(|partition| partition.isr().len() < partition.replicas().len());
+        let behind = behind.count();
+        ensure!(behind == 0, "{behind} partitions have a replica that is behind");
         Ok(())
     })
     .await?

@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 
 use crate::leftovers::{is_left, new_id};
-use crate::stack::{Artifacts, Folders, Kafka, Postgres, ServerProcess, checkout, free_port};
+use crate::stack::{
+    Artifacts, Cluster, Folders, Kafka, Postgres, ServerProcess, checkout, free_port,
+};
 
 /// What the names of their folders begin with.
 const OWN: &str = "own-";
@@ -17,52 +20,71 @@ const OWN: &str = "own-";
 /// A Kafka of this test alone; it ends, and its data goes, when it is dropped.
 #[derive(Debug)]
 pub struct OwnKafka {
-    kafka: Kafka,
+    nodes: Vec<Kafka>,
     folders: Folders,
 }
 
 impl OwnKafka {
-    /// Starts it on a free port.
+    /// Starts one node on a free port.
     ///
     /// # Panics
     ///
     /// When it does not start; the message shows the end of its log.
     pub async fn start() -> Self {
-        let folders = own_folders().await;
-        let port = free_port().expect("a free port");
-        let kafka =
-            Kafka::start(&artifacts().await, &folders.kafka(), port).await.expect("Kafka starts");
-        Self { kafka, folders }
+        Self::start_nodes(1).await
     }
 
-    /// Its bootstrap address, which stays the same when it is started again.
+    /// Starts a cluster of so many nodes on free ports.
+    ///
+    /// # Panics
+    ///
+    /// When one does not start; the message shows the end of its log.
+    pub async fn start_nodes(count: usize) -> Self {
+        let (artifacts, folders) = (artifacts().await, own_folders().await);
+        let ports: Vec<_> = (0..count).map(|_| free_port().expect("a free port")).collect();
+        let cluster = Cluster::direct(&ports).expect("free ports");
+        let nodes = cluster.numbers().map(async |number| {
+            Kafka::start_node(&artifacts, &folders.kafka(number), &cluster, number).await
+        });
+        let nodes = try_join_all(nodes).await.expect("Kafka starts");
+        Self { nodes, folders }
+    }
+
+    /// Its bootstrap addresses, which stay the same when it is started again.
     pub fn brokers(&self) -> String {
-        self.kafka.brokers()
+        self.nodes[0].brokers()
     }
 
     /// Stops it in order.
     pub async fn stop(&self) {
-        self.kafka.stop().await;
+        join_all(self.nodes.iter().map(Kafka::stop)).await;
     }
 
     /// Kills it.
     pub async fn kill(&self) {
-        self.kafka.kill().await;
+        join_all(self.nodes.iter().map(Kafka::kill)).await;
     }
 
-    /// Starts it again on its data.
+    /// Kills one node, by its number.
+    pub async fn kill_node(&self, number: usize) {
+        self.nodes[number - 1].kill().await;
+    }
+
+    /// Starts it again on its data, or those nodes of it that do not run.
     ///
     /// # Panics
     ///
-    /// When it does not start.
+    /// When one does not start.
     pub async fn start_again(&mut self) {
-        self.kafka.start_again().await.expect("Kafka starts again");
+        let gone = self.nodes.iter_mut().filter(|node| !node.process().is_alive());
+        try_join_all(gone.map(Kafka::start_again)).await.expect("Kafka starts again");
     }
 }
 
 impl Drop for OwnKafka {
     fn drop(&mut self) {
-        remove(self.kafka.process(), Signal::SIGKILL, &self.folders);
+        let processes: Vec<_> = self.nodes.iter().map(Kafka::process).collect();
+        remove(&processes, Signal::SIGKILL, &self.folders);
     }
 }
 
@@ -126,7 +148,7 @@ impl OwnPostgres {
 
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
-        remove(self.postgres.process(), Signal::SIGQUIT, &self.folders);
+        remove(&[self.postgres.process()], Signal::SIGQUIT, &self.folders);
     }
 }
 
@@ -145,7 +167,9 @@ pub async fn remove_left_servers() -> Result<()> {
     for name in Folders::names(&checkout())? {
         if name.strip_prefix(OWN).is_some_and(is_left) {
             let folders = Folders::new(&checkout(), &name)?;
-            Kafka::stop_in(&folders.kafka()).await;
+            for number in 1..=Cluster::MOST {
+                Kafka::stop_in(&folders.kafka(number)).await;
+            }
             Postgres::stop_in(&folders.postgres()).await;
             // Another test process may be removing it too.
             let _ = folders.remove();
@@ -154,11 +178,13 @@ pub async fn remove_left_servers() -> Result<()> {
     Ok(())
 }
 
-/// Ends a process and removes its folder, in a drop that cannot await.
-fn remove(process: &ServerProcess, signal: Signal, folders: &Folders) {
-    process.send(signal);
+/// Ends processes and removes their folder, in a drop that cannot await.
+fn remove(processes: &[&ServerProcess], signal: Signal, folders: &Folders) {
+    for process in processes {
+        process.send(signal);
+    }
     let deadline = Instant::now() + Duration::from_secs(5);
-    while process.is_alive() && Instant::now() < deadline {
+    while processes.iter().any(|process| process.is_alive()) && Instant::now() < deadline {
         std::thread::yield_now();
     }
     let _ = folders.remove();

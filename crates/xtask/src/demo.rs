@@ -50,7 +50,8 @@ pub fn stage(name: &str, profile: Profile) -> Settings {
         variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
         fresh: true,
         unsupervised: Unsupervised::None,
-        proxied: false,
+        kafka_nodes: 1,
+        breakable: false,
     }
 }
 

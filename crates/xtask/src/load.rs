@@ -66,7 +66,8 @@ pub async fn command(options: &Options) -> Result<()> {
         variables: Vec::new(),
         fresh: true,
         unsupervised: if options.outages { Unsupervised::Servers } else { Unsupervised::None },
-        proxied: false,
+        kafka_nodes: 1,
+        breakable: false,
     };
     stack::with(settings, async |Stack { description, .. }| {
         let shop = Shop::new(description.urls())?;
@@ -125,10 +126,10 @@ async fn outages(folders: &Folders, description: &Description) -> Result<()> {
     Postgres::start(&artifacts, &folders.postgres(), port(POSTGRES)?).await?;
     say("Postgres is back; Kafka stops a second later");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    Kafka::stop_in(&folders.kafka()).await;
+    Kafka::stop_in(&folders.kafka(1)).await;
     say("Kafka has stopped");
     tokio::time::sleep(AWAY).await;
-    Kafka::start(&artifacts, &folders.kafka(), port(KAFKA)?).await?;
+    Kafka::start(&artifacts, &folders.kafka(1), port(KAFKA)?).await?;
     say("Kafka is back");
     Ok(())
 }

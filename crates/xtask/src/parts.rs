@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use test_support::stack::{Folders, Kafka, Postgres, SERVICES, ServerProcess, write_secret};
 
-use crate::ports::{KAFKA, POSTGRES};
+use crate::ports::{KAFKA, KAFKA_NODES, POSTGRES};
 
 /// What a running stack tells about itself in `stack.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn log(folders: &Folders, part: &str) -> PathBuf {
     match part {
         POSTGRES => Postgres::log_in(&folders.postgres()),
-        KAFKA => Kafka::log_in(&folders.kafka()),
+        part if let Some(number) = kafka_node(part) => Kafka::log_in(&folders.kafka(number)),
         service => folders.local().join(format!("{service}.log")),
     }
 }
@@ -103,14 +103,19 @@ pub fn log(folders: &Folders, part: &str) -> PathBuf {
 pub fn process(folders: &Folders, part: &str) -> Option<ServerProcess> {
     match part {
         POSTGRES => Postgres::process_in(&folders.postgres()),
-        KAFKA => Kafka::process_in(&folders.kafka()),
+        part if let Some(number) = kafka_node(part) => Kafka::process_in(&folders.kafka(number)),
         service => ServerProcess::find(&service_pid_file(folders, service)),
     }
 }
 
+/// The number of the node of Kafka that a part is.
+fn kafka_node(part: &str) -> Option<usize> {
+    (1..).zip(KAFKA_NODES).find_map(|(number, node)| (node == part).then_some(number))
+}
+
 /// Whether any part runs.
 pub(crate) fn any_runs(folders: &Folders) -> bool {
-    names().any(|part| process(folders, part).is_some())
+    names().chain(KAFKA_NODES).any(|part| process(folders, part).is_some())
 }
 
 /// The pid file of a service.

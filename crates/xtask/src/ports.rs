@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, Result, bail};
-use test_support::stack::{SERVICES, free_port};
+use test_support::stack::{Cluster, SERVICES, free_port};
 
 use crate::say;
 
@@ -12,6 +12,8 @@ use crate::say;
 pub const POSTGRES: &str = "postgres";
 /// The part that is Kafka.
 pub const KAFKA: &str = "kafka";
+/// The parts that are the nodes of Kafka, where there are several.
+pub const KAFKA_NODES: [&str; Cluster::MOST] = [KAFKA, "kafka-2", "kafka-3"];
 
 /// How ports are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

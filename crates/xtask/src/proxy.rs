@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Result;
+use futures_util::future::try_join_all;
+use test_support::stack::Cluster;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,13 +16,18 @@ use tokio::task::JoinSet;
 #[derive(Debug)]
 pub struct Proxies {
     pub(crate) postgres: Proxy,
-    pub(crate) kafka: Proxy,
+    /// One for each node of the cluster.
+    pub(crate) kafka: Vec<Proxy>,
+    pub(crate) cluster: Cluster,
 }
 
 impl Proxies {
-    /// Ways to servers on these ports.
-    pub(crate) async fn start(postgres: u16, kafka: u16) -> Result<Self> {
-        Ok(Self { postgres: Proxy::start(postgres).await?, kafka: Proxy::start(kafka).await? })
+    /// Ways to a Postgres on this port, and to a node of Kafka on each of these.
+    pub(crate) async fn start(postgres: u16, kafka: &[u16]) -> Result<Self> {
+        let proxies = try_join_all(kafka.iter().map(|port| Proxy::start(*port))).await?;
+        let ports: Vec<_> = proxies.iter().map(|proxy| (proxy.target, proxy.port)).collect();
+        let cluster = Cluster::behind(&ports)?;
+        Ok(Self { postgres: Proxy::start(postgres).await?, kafka: proxies, cluster })
     }
 }
 
@@ -63,11 +70,6 @@ impl Proxy {
             }
         });
         Ok(Self { port, target, delay, cuts, silences, _accepting: accepting })
-    }
-
-    /// Where it listens.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// The same address by this way.

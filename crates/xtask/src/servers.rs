@@ -1,19 +1,22 @@
 //! Postgres and Kafka together.
 
-use anyhow::{Context, Result};
-use test_support::stack::{Artifacts, Folders, Kafka, Postgres, checkout};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use futures_util::future::{join_all, try_join_all};
+use test_support::kafka::in_step;
+use test_support::stack::{Artifacts, Cluster, Folders, Kafka, Postgres, checkout};
+use tokio::time::{Instant, sleep};
 
 use crate::say;
 
 /// Where a server is to be.
 #[derive(Debug)]
-pub enum Place {
+pub enum Place<P> {
     /// It runs already: the superuser's URL, or the bootstrap address.
     Existing(String),
-    /// It is to be started on this port.
-    Port(u16),
-    /// Likewise, and its clients come by the port of a proxy, the second.
-    Behind(u16, u16),
+    /// It is to be started, there.
+    Own(P),
 }
 
 /// Where a running Postgres and Kafka are.
@@ -28,9 +31,13 @@ pub struct Servers {
 impl Servers {
     /// Starts those that do not run already, in the folders of a stack. What an earlier run left
     /// running there is stopped first; when one fails to start, the other is stopped again.
-    pub async fn start(folders: &Folders, postgres: Place, kafka: Place) -> Result<Self> {
+    pub async fn start(
+        folders: &Folders,
+        postgres: Place<u16>,
+        kafka: Place<Cluster>,
+    ) -> Result<Self> {
         // Fetched before either starts: Maven should not compete with a server's start.
-        if [&postgres, &kafka].iter().any(|place| !matches!(place, Place::Existing(_))) {
+        if !matches!((&postgres, &kafka), (Place::Existing(_), Place::Existing(_))) {
             Artifacts::ensure(&checkout(), &say).await?;
         }
         let (database_url, brokers) =
@@ -46,15 +53,18 @@ impl Servers {
 
     /// Stops what runs in the folders of a stack.
     pub async fn stop(folders: &Folders) {
-        let (postgres, kafka) = (folders.postgres(), folders.kafka());
-        tokio::join!(Postgres::stop_in(&postgres), Kafka::stop_in(&kafka));
+        let postgres = folders.postgres();
+        let nodes = (1..=Cluster::MOST).map(async |number| {
+            Kafka::stop_in(&folders.kafka(number)).await;
+        });
+        tokio::join!(Postgres::stop_in(&postgres), join_all(nodes));
     }
 }
 
-async fn start_postgres(folders: &Folders, place: Place) -> Result<String> {
+async fn start_postgres(folders: &Folders, place: Place<u16>) -> Result<String> {
     match place {
         Place::Existing(url) => Ok(url),
-        Place::Port(port) | Place::Behind(port, _) => {
+        Place::Own(port) => {
             say(&format!("starting Postgres on port {port}"));
             let artifacts = Artifacts::ensure(&checkout(), &say).await?;
             Ok(Postgres::start(&artifacts, &folders.postgres(), port).await?.url())
@@ -62,16 +72,31 @@ async fn start_postgres(folders: &Folders, place: Place) -> Result<String> {
     }
 }
 
-async fn start_kafka(folders: &Folders, place: Place) -> Result<String> {
+async fn start_kafka(folders: &Folders, place: Place<Cluster>) -> Result<String> {
     match place {
         Place::Existing(brokers) => Ok(brokers),
-        Place::Port(port) => start_kafka_behind(folders, port, port).await,
-        Place::Behind(port, proxy) => start_kafka_behind(folders, port, proxy).await,
+        Place::Own(cluster) => {
+            say(&format!("starting Kafka at {}", cluster.brokers()));
+            let artifacts = Artifacts::ensure(&checkout(), &say).await?;
+            try_join_all(cluster.numbers().map(async |number| {
+                Kafka::start_node(&artifacts, &folders.kafka(number), &cluster, number).await
+            }))
+            .await?;
+            whole(&cluster).await?;
+            Ok(cluster.brokers())
+        }
     }
 }
 
-async fn start_kafka_behind(folders: &Folders, port: u16, proxy: u16) -> Result<String> {
-    say(&format!("starting Kafka on port {port}"));
-    let artifacts = Artifacts::ensure(&checkout(), &say).await?;
-    Ok(Kafka::start_behind(&artifacts, &folders.kafka(), port, proxy).await?.brokers())
+/// Waits until all nodes of a cluster are there, and have what the others have.
+pub(crate) async fn whole(cluster: &Cluster) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(90);
+    let (brokers, deadline) = (cluster.brokers(), Instant::now() + PATIENCE);
+    while let Err(error) = in_step(&brokers, cluster.numbers().count()).await {
+        if Instant::now() > deadline {
+            bail!("Kafka's nodes do not come together: {error:#}");
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }

@@ -7,12 +7,12 @@ use contracts::topic::{Topic, dead_letter_topic};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use test_support::kafka::{answers, create_topics};
-use test_support::stack::{Folders, SERVICES, ServerProcess, checkout, log_tail};
+use test_support::stack::{Cluster, Folders, SERVICES, ServerProcess, checkout, log_tail};
 
 use crate::binaries::{Profile, build};
 use crate::database::{self, ADMIN, Passwords};
 use crate::parts::{self, Admin, Description};
-use crate::ports::{Choice, KAFKA, POSTGRES, Ports};
+use crate::ports::{Choice, KAFKA, KAFKA_NODES, POSTGRES, Ports};
 use crate::proxy::Proxies;
 use crate::say;
 use crate::servers::{Place, Servers};
@@ -41,8 +41,10 @@ pub struct Settings {
     pub fresh: bool,
     /// Parts that the work stops and starts itself, so that their end is no failure.
     pub unsupervised: Unsupervised,
+    /// Nodes of its own Kafka.
+    pub kafka_nodes: usize,
     /// Whether the services reach Postgres and Kafka through proxies.
-    pub proxied: bool,
+    pub breakable: bool,
 }
 
 /// Parts whose end is no failure.
@@ -78,7 +80,8 @@ pub async fn up(profile: Profile) -> Result<()> {
         variables: Vec::new(),
         fresh: false,
         unsupervised: Unsupervised::None,
-        proxied: false,
+        kafka_nodes: 1,
+        breakable: false,
     };
     with(settings, async |Stack { description, .. }| {
         say("\nBoutique is up; Ctrl-C or `make down` ends it");
@@ -167,7 +170,10 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         KAFKA => brokers.is_none(),
         _ => true,
     });
-    let own: Vec<_> = own.collect();
+    let mut own: Vec<_> = own.collect();
+    if brokers.is_none() {
+        own.extend(KAFKA_NODES.into_iter().take(settings.kafka_nodes).skip(1));
+    }
     if settings.ports == Choice::Configured {
         // That a port is taken should not be told only after the build.
         drop(Ports::configured(&own)?);
@@ -177,18 +183,20 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
 
     let postgres = match database_url {
         Some(url) => Place::Existing(url),
-        None => Place::Port(ports.release(POSTGRES)?),
+        None => Place::Own(ports.release(POSTGRES)?),
     };
-    let kafka_port = ports.release(KAFKA).ok();
-    let proxies = match (settings.proxied, &postgres, kafka_port) {
-        (true, Place::Port(postgres), Some(kafka)) => Some(Proxies::start(*postgres, kafka).await?),
+    let nodes = own.iter().filter(|part| KAFKA_NODES.contains(part));
+    let nodes: Vec<_> = nodes.map(|node| ports.release(node)).collect::<Result<_>>()?;
+    let proxies = match &postgres {
+        Place::Own(postgres) if settings.breakable && !nodes.is_empty() => {
+            Some(Proxies::start(*postgres, &nodes).await?)
+        }
         _ => None,
     };
-    let kafka = match (brokers, kafka_port, &proxies) {
-        (Some(brokers), ..) => Place::Existing(brokers),
-        (None, Some(port), Some(proxies)) => Place::Behind(port, proxies.kafka.port()),
-        (None, Some(port), None) => Place::Port(port),
-        (None, None, _) => bail!("no port was chosen for Kafka"),
+    let kafka = match (brokers, &proxies) {
+        (Some(brokers), _) => Place::Existing(brokers),
+        (None, Some(proxies)) => Place::Own(proxies.cluster.clone()),
+        (None, None) => Place::Own(Cluster::direct(&nodes)?),
     };
     let servers = Servers::start(folders, postgres, kafka).await?;
     let passwords = Passwords::read_or_make(&folders.local().join("passwords.json"))?;
@@ -211,7 +219,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         for url in database_urls.values_mut() {
             *url = proxies.postgres.in_place_of(url);
         }
-        service_brokers = proxies.kafka.in_place_of(&service_brokers);
+        service_brokers = proxies.cluster.advertised();
     }
     let topics: Vec<_> = Topic::ALL
         .iter()

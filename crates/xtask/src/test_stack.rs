@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use test_support::remove_left_servers;
-use test_support::stack::{Folders, checkout, free_port, write_secret};
+use test_support::stack::{Cluster, Folders, checkout, free_port, write_secret};
 
 use crate::ports::{KAFKA, POSTGRES};
 use crate::servers::{Place, Servers};
@@ -43,8 +43,8 @@ pub async fn start_empty(folders: &Folders) -> Result<Servers> {
     Servers::stop(folders).await;
     remove_left_servers().await?;
     folders.clear()?;
-    let (postgres, kafka) = (Place::Port(free_port()?), Place::Port(free_port()?));
-    Servers::start(folders, postgres, kafka).await
+    let (postgres, kafka) = (free_port()?, Cluster::direct(&[free_port()?])?);
+    Servers::start(folders, Place::Own(postgres), Place::Own(kafka)).await
 }
 
 /// Stops the servers, and those that tests had of their own and did not stop; removes all data.

@@ -51,9 +51,12 @@ impl Folders {
         &self.local
     }
 
-    /// The folder of its Kafka.
-    pub fn kafka(&self) -> PathBuf {
-        self.local.join("kafka")
+    /// The folder of a node of its Kafka, by its number.
+    pub fn kafka(&self, number: usize) -> PathBuf {
+        match number {
+            1 => self.local.join("kafka"),
+            _ => self.local.join(format!("kafka-{number}")),
+        }
     }
 
     /// The folder of its Postgres, where the account of Postgres can reach it.

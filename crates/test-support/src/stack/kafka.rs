@@ -1,4 +1,4 @@
-//! A Kafka server in a folder: one node that is broker and controller.
+//! A Kafka server in a folder: a node that is broker and controller, alone or with others.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
-use super::{Artifacts, ServerProcess, free_port, port_is_free};
+use super::{Artifacts, Cluster, ServerProcess, port_is_free};
 use crate::kafka::answers;
 
 const START: Duration = Duration::from_secs(90);
@@ -18,42 +18,38 @@ const STOP: Duration = Duration::from_secs(30);
 
 const LOG_SETTINGS: &str = include_str!("../../stack/log4j2.properties");
 
-/// Every node here is a cluster of its own, so all may have the same name.
+/// No cluster here meets another one, so all may have the same name.
 const CLUSTER_ID: &str = "boutiqueLocalStack000A";
 
-/// Bounded memory, quick to start; one collector thread leaves the cores to the work, and the quick compiler
-/// alone does too: on a stack that lives for minutes, the optimising one costs more than it gains.
+/// Quick to start; one collector thread leaves the cores to the work, and the quick compiler alone does too:
+/// on a stack that lives for minutes, the optimising one costs more than it gains. Nothing is shared by way of
+/// the system's folder for temporary files, where a killed server would leave it.
 const JVM: [&str; 7] = [
     "-Xms256m",
-    "-Xmx512m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Xshare:auto",
+    "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
     "-Dfile.encoding=UTF-8",
 ];
 
-/// What differs from Kafka's defaults, and from node to node.
+/// What differs from Kafka's defaults on every node.
 const SETTINGS: &str = "\
 process.roles=broker,controller
-node.id=1
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name=BROKERS
+listener.security.protocol.map=CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT
 auto.create.topics.enable=false
 num.partitions=6
 message.max.bytes=2097152
 # Whoever comes new reads from the beginning: prices, keys, what happened to an order.
 log.retention.ms=-1
-# There is one node to replicate to.
-offsets.topic.replication.factor=1
 offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
+# A node that comes back leads its partitions again soon.
+leader.imbalance.check.interval.seconds=10
 # A group starts as soon as its first member is there, and tests may notice a dead member soon.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
@@ -71,8 +67,8 @@ log.index.size.max.bytes=1048576
 pub struct Kafka {
     artifacts: Artifacts,
     dir: PathBuf,
-    port: u16,
-    advertised: u16,
+    cluster: Cluster,
+    number: usize,
     process: ServerProcess,
 }
 
@@ -80,27 +76,29 @@ impl Kafka {
     /// Starts a server on the data in `dir`, which is made where it is missing; one that still
     /// runs there is stopped first. Returns when it tells its metadata.
     pub async fn start(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<Self> {
-        Self::start_behind(artifacts, dir, port, port).await
+        Self::start_node(artifacts, dir, &Cluster::direct(&[port])?, 1).await
     }
 
-    /// The same for a server that tells its clients to come by the port of a proxy, `advertised`.
-    pub async fn start_behind(
+    /// The same for one node of a cluster, by its number. It tells its metadata once most of the others
+    /// run as well.
+    pub async fn start_node(
         artifacts: &Artifacts,
         dir: &Path,
-        port: u16,
-        advertised: u16,
+        cluster: &Cluster,
+        number: usize,
     ) -> Result<Self> {
         Self::stop_in(dir).await;
+        let port = cluster.port(number)?;
         ensure!(port_is_free(port), "port {port}, wanted for Kafka, is taken");
         make_dir(dir)?;
-        let process = run(artifacts, dir, port, advertised).await?;
+        let process = run(artifacts, dir, cluster, number).await?;
         let (artifacts, dir) = (artifacts.clone(), dir.to_path_buf());
-        Ok(Self { artifacts, dir, port, advertised, process })
+        Ok(Self { artifacts, dir, cluster: cluster.clone(), number, process })
     }
 
     /// Starts it again, after it was stopped or killed, on the same data and port.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.process = run(&self.artifacts, &self.dir, self.port, self.advertised).await?;
+        self.process = run(&self.artifacts, &self.dir, &self.cluster, self.number).await?;
         Ok(())
     }
 
@@ -131,14 +129,9 @@ impl Kafka {
         dir.join("kafka.log")
     }
 
-    /// Its bootstrap address.
+    /// The bootstrap addresses of its cluster.
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    /// Its port on the loopback interface.
-    pub fn port(&self) -> u16 {
-        self.port
+        self.cluster.brokers()
     }
 
     /// Its process.
@@ -147,11 +140,13 @@ impl Kafka {
     }
 }
 
-fn java(artifacts: &Artifacts, dir: &Path, class: &str) -> Command {
+fn java(artifacts: &Artifacts, dir: &Path, cluster: &Cluster, class: &str) -> Command {
     let mut command = Command::new(&artifacts.java);
     let log_settings = dir.join("log4j2.properties");
     command
         .args(JVM)
+        .arg(format!("-Xmx{}m", cluster.heap_mib()))
+        .arg(format!("-Djava.io.tmpdir={}", temporary(dir).display()))
         .arg(format!("-Dlog4j2.configurationFile={}", log_settings.display()))
         .arg("-cp")
         .arg(artifacts.kafka.join("*"))
@@ -161,27 +156,31 @@ fn java(artifacts: &Artifacts, dir: &Path, class: &str) -> Command {
     command
 }
 
+/// Where the server unpacks native libraries.
+fn temporary(dir: &Path) -> PathBuf {
+    dir.join("tmp")
+}
+
 async fn run(
     artifacts: &Artifacts,
     dir: &Path,
-    port: u16,
-    advertised: u16,
+    cluster: &Cluster,
+    number: usize,
 ) -> Result<ServerProcess> {
     let log = Kafka::log_in(dir);
     let data = dir.join("data");
     let settings = dir.join("server.properties");
-    let controller = free_port()?;
     let mut text = SETTINGS.to_owned();
-    write!(
-        text,
-        "controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}\n\
-         log.dirs={}\n",
-        data.display()
-    )?;
+    text.push_str(&cluster.settings(number)?);
+    writeln!(text, "log.dirs={}", data.display())?;
     std::fs::write(&settings, text)?;
     std::fs::write(dir.join("log4j2.properties"), LOG_SETTINGS)?;
+    // A server that was killed has left its libraries there.
+    let temporary = temporary(dir);
+    if temporary.exists() {
+        std::fs::remove_dir_all(&temporary)?;
+    }
+    make_dir(&temporary)?;
 
     // Written last: without it the data is not whole.
     let formatted = dir.join("formatted");
@@ -189,15 +188,16 @@ async fn run(
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
-        let mut command = java(artifacts, dir, "kafka.tools.StorageTool");
+        let mut command = java(artifacts, dir, cluster, "kafka.tools.StorageTool");
         command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]).arg(&settings);
         run_to_end("formatting Kafka's data folder", command, &log).await?;
         std::fs::write(&formatted, "")?;
     }
 
-    let mut command = java(artifacts, dir, "kafka.Kafka");
+    let mut command = java(artifacts, dir, cluster, "kafka.Kafka");
     command.arg(&settings);
     let process = ServerProcess::spawn(command, &log, &dir.join("kafka.pid"))?;
+    let port = cluster.port(number)?;
     let started = wait_ready("Kafka", &process, &log, START, async || {
         answers(&format!("127.0.0.1:{port}")).await
     })

@@ -6,6 +6,7 @@
 
 mod account;
 mod artifacts;
+mod cluster;
 mod folders;
 mod kafka;
 mod needs;
@@ -16,6 +17,7 @@ mod roles;
 mod secret;
 
 pub use artifacts::Artifacts;
+pub use cluster::Cluster;
 pub use folders::Folders;
 pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};

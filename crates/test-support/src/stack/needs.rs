@@ -48,7 +48,7 @@ async fn find_java() -> Option<PathBuf> {
 
 async fn version(java: &Path) -> Option<u32> {
     let output = Command::new(java)
-        .arg("-version")
+        .args(["-XX:-UsePerfData", "-version"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

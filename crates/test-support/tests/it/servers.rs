@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
-use test_support::kafka::{NewRecord, create_topics, produce, read_until};
+use test_support::kafka::{NewRecord, create_topics, in_step, produce, read_until};
 use test_support::stack::{Artifacts, Folders, Kafka, Postgres, checkout, free_port};
-use test_support::{OwnKafka, OwnPostgres};
+use test_support::{OwnKafka, OwnPostgres, eventually};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -35,6 +35,25 @@ async fn kafka_keeps_its_records_when_stopped_and_when_killed() {
         read_until(&brokers, &["kept"], DEADLINE, |records| records.len() == 2).await.unwrap();
     let payloads: Vec<_> = records.iter().filter_map(|record| record.payload.as_deref()).collect();
     assert_eq!(payloads, [&b"first"[..], b"second"]);
+}
+
+/// The middle of three is away while records are written; it has them all once it is back.
+#[tokio::test]
+async fn a_cluster_goes_on_while_one_of_its_nodes_is_away() {
+    let mut kafka = OwnKafka::start_nodes(3).await;
+    let brokers = kafka.brokers();
+    let whole = async || in_step(&brokers, 3).await.ok();
+    eventually(DEADLINE, whole).await;
+    create_topics(&brokers, &["kept"], 6).await.unwrap();
+    eventually(DEADLINE, whole).await;
+    kafka.kill_node(2).await;
+    produce(&brokers, &[record("written by two")]).await.unwrap();
+    eventually(DEADLINE, async || in_step(&brokers, 3).await.err()).await;
+    kafka.start_again().await;
+    eventually(DEADLINE, whole).await;
+    let records =
+        read_until(&brokers, &["kept"], DEADLINE, |records| records.len() == 1).await.unwrap();
+    assert_eq!(records[0].payload.as_deref(), Some(&b"written by two"[..]));
 }
 
 async fn produce_fails_at_once(brokers: &str) -> bool {

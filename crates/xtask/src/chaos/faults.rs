@@ -18,13 +18,15 @@ pub enum Fault {
     Terminate(Target),
     /// Postgres stops at once, as in a crash, and recovers.
     CrashPostgres(Duration),
-    /// Kafka is killed, and started again.
-    KillKafka(Duration),
-    /// All connections to Postgres, or to Kafka, break.
+    /// A node of Kafka, by its number, is killed, and started again.
+    KillKafka(usize, Duration),
+    /// A node of Kafka stands still for longer than the others wait for it, and then goes on.
+    FreezeKafka(usize, Duration),
+    /// All connections to Postgres, or to a node of Kafka, break.
     Cut(Way),
-    /// All connections to Postgres, or to Kafka, stay open and pass nothing on any more.
+    /// All connections to Postgres, or to a node of Kafka, stay open and pass nothing on any more.
     Silence(Way),
-    /// All that goes to and from Postgres, or Kafka, is held up.
+    /// All that goes to and from Postgres, or a node of Kafka, is held up.
     Slow(Way, Duration),
     /// Records are published a second time.
     Republish(usize),
@@ -37,29 +39,43 @@ pub struct Target {
     pub number: usize,
 }
 
-/// What the services reach their servers through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the services reach a server through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     Postgres,
-    Kafka,
+    /// To the node of that number.
+    Kafka(usize),
 }
 
-/// The next fault, among so many replicas of each service.
-pub fn next(random: &mut impl Rng, replicas: usize) -> Fault {
+/// What a fault breaks: another fault of the same has to wait until it is mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Replica(Target),
+    Postgres,
+    /// One of the nodes: without two of them nothing can be written.
+    Kafka,
+    Way(Way),
+    Records,
+}
+
+/// The next fault, among so many replicas of each service and nodes of Kafka.
+pub fn next(random: &mut impl Rng, replicas: usize, nodes: usize) -> Fault {
     let target = Target {
         service: SERVICES[random.random_range(0..SERVICES.len())],
         number: random.random_range(1..=replicas),
     };
-    let way = if random.random() { Way::Postgres } else { Way::Kafka };
+    let node = random.random_range(1..=nodes);
+    let way = if random.random() { Way::Postgres } else { Way::Kafka(node) };
     let kind = random.random_range(0..100);
     let mut millis = |range| Duration::from_millis(random.random_range(range));
     match kind {
         0..40 => Fault::Kill(target, millis(0..2000)),
-        40..52 => Fault::Freeze(target, millis(11_000..14_000)),
-        52..67 => Fault::Terminate(target),
-        67..72 => Fault::CrashPostgres(millis(0..4000)),
-        72..77 => Fault::KillKafka(millis(0..4000)),
-        77..84 => Fault::Cut(way),
+        40..51 => Fault::Freeze(target, millis(11_000..14_000)),
+        51..65 => Fault::Terminate(target),
+        65..70 => Fault::CrashPostgres(millis(0..4000)),
+        70..76 => Fault::KillKafka(node, millis(0..4000)),
+        76..78 => Fault::FreezeKafka(node, millis(11_000..14_000)),
+        78..84 => Fault::Cut(way),
         84..87 => Fault::Silence(way),
         87..93 => Fault::Slow(way, millis(20..200)),
         _ => Fault::Republish(random.random_range(1..200)),
@@ -74,11 +90,25 @@ impl Fault {
             Self::Freeze(..) => "frozen",
             Self::Terminate(_) => "told to stop",
             Self::CrashPostgres(_) => "Postgres crashed",
-            Self::KillKafka(_) => "Kafka killed",
+            Self::KillKafka(..) => "Kafka killed",
+            Self::FreezeKafka(..) => "Kafka frozen",
             Self::Cut(_) => "connections cut",
             Self::Silence(_) => "connections fallen silent",
             Self::Slow(..) => "slowed",
             Self::Republish(_) => "records published again",
+        }
+    }
+
+    /// What it breaks.
+    pub fn part(&self) -> Part {
+        match *self {
+            Self::Kill(target, _) | Self::Freeze(target, _) | Self::Terminate(target) => {
+                Part::Replica(target)
+            }
+            Self::CrashPostgres(_) => Part::Postgres,
+            Self::KillKafka(..) | Self::FreezeKafka(..) => Part::Kafka,
+            Self::Cut(way) | Self::Silence(way) | Self::Slow(way, _) => Part::Way(way),
+            Self::Republish(_) => Part::Records,
         }
     }
 }
@@ -90,10 +120,11 @@ impl fmt::Display for Fault {
             Self::Freeze(target, time) => write!(f, "{target} freezes for {time:?}"),
             Self::Terminate(target) => write!(f, "{target} is told to stop"),
             Self::CrashPostgres(down) => write!(f, "Postgres crashes, for {down:?}"),
-            Self::KillKafka(down) => write!(f, "Kafka is killed, for {down:?}"),
-            Self::Cut(way) => write!(f, "connections to {way:?} are cut"),
-            Self::Silence(way) => write!(f, "connections to {way:?} fall silent"),
-            Self::Slow(way, delay) => write!(f, "{way:?} is {delay:?} away"),
+            Self::KillKafka(node, down) => write!(f, "Kafka {node} is killed, for {down:?}"),
+            Self::FreezeKafka(node, time) => write!(f, "Kafka {node} freezes for {time:?}"),
+            Self::Cut(way) => write!(f, "connections to {way} are cut"),
+            Self::Silence(way) => write!(f, "connections to {way} fall silent"),
+            Self::Slow(way, delay) => write!(f, "{way} is {delay:?} away"),
             Self::Republish(count) => write!(f, "{count} records are published again"),
         }
     }
@@ -102,6 +133,15 @@ impl fmt::Display for Fault {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.service, self.number)
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres => f.write_str("Postgres"),
+            Self::Kafka(node) => write!(f, "Kafka {node}"),
+        }
     }
 }
 
@@ -134,7 +174,7 @@ mod tests {
     fn a_seed_draws_the_same_faults_again_and_every_kind_comes() {
         let draw = || {
             let mut random = StdRng::seed_from_u64(7);
-            (0..1000).map(|_| next(&mut random, 2)).collect::<Vec<_>>()
+            (0..1000).map(|_| next(&mut random, 2, 3)).collect::<Vec<_>>()
         };
         let faults = draw();
         assert_eq!(faults, draw());
@@ -142,6 +182,6 @@ mod tests {
         for fault in &faults {
             counts.add(fault);
         }
-        assert_eq!(counts.0.len(), 9);
+        assert_eq!(counts.0.len(), 10);
     }
 }

@@ -13,15 +13,16 @@ use futures_util::stream::FuturesUnordered;
 use nix::sys::signal::Signal;
 use rand::{Rng, RngExt};
 use test_support::kafka::{NewRecord, produce, read_until};
-use test_support::stack::{Artifacts, Kafka, Postgres, checkout};
+use test_support::stack::{Artifacts, Kafka, Postgres, ServerProcess, checkout};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::faults::{Counts, Fault, Target, Way, next};
+use super::faults::{Counts, Fault, Part, Target, Way, next};
 use super::replicas::Replicas;
-use crate::ports::{KAFKA, POSTGRES};
+use crate::ports::POSTGRES;
 use crate::proxy::{Proxies, Proxy};
+use crate::say;
+use crate::servers::whole;
 use crate::stack::Stack;
-use crate::{parts, say};
 
 /// How long what is slowed stays so.
 const SLOW_FOR: Duration = Duration::from_secs(3);
@@ -35,8 +36,7 @@ pub struct Injector<'s> {
     proxies: &'s Proxies,
     artifacts: Artifacts,
     /// What is broken right now, and so not to be broken again.
-    broken: RefCell<BTreeSet<&'static str>>,
-    down: RefCell<BTreeSet<Target>>,
+    broken: RefCell<BTreeSet<Part>>,
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
@@ -50,7 +50,6 @@ impl<'s> Injector<'s> {
             proxies: stack.proxies.as_ref().context("the stack's own servers are needed")?,
             artifacts: Artifacts::ensure(&checkout(), &say).await?,
             broken: RefCell::default(),
-            down: RefCell::default(),
         })
     }
 
@@ -70,14 +69,14 @@ impl<'s> Injector<'s> {
             }
             sleep_until(pause).await;
             self.all_run()?;
-            let fault = next(random, self.replicas.count());
-            if self.take(&fault) {
+            let fault = next(random, self.replicas.count(), self.proxies.kafka.len());
+            if self.broken.borrow_mut().insert(fault.part()) {
                 say(&format!("{:>6.1} s  {fault}", started.elapsed().as_secs_f64()));
                 counts.add(&fault);
                 let share = random.random_range(0.0..1.0);
                 running.push(Box::pin(async move {
                     self.inject(fault, share).await.with_context(|| format!("after {fault}"))?;
-                    self.give_back(&fault);
+                    self.broken.borrow_mut().remove(&fault.part());
                     Ok(())
                 }));
             }
@@ -92,34 +91,13 @@ impl<'s> Injector<'s> {
     /// Whether nothing ended that was not broken.
     fn all_run(&self) -> Result<()> {
         for target in self.replicas.all() {
-            let expected = !self.down.borrow().contains(&target);
+            let expected = !self.broken.borrow().contains(&Part::Replica(target));
             ensure!(
                 !expected || self.replicas.process(target).is_some(),
                 "{target} ended by itself"
             );
         }
         Ok(())
-    }
-
-    /// Marks what a fault breaks; `false` where that is broken already.
-    fn take(&self, fault: &Fault) -> bool {
-        match fault {
-            Fault::Kill(target, _) | Fault::Freeze(target, _) | Fault::Terminate(target) => {
-                self.down.borrow_mut().insert(*target)
-            }
-            other => self.broken.borrow_mut().insert(other.kind()),
-        }
-    }
-
-    fn give_back(&self, fault: &Fault) {
-        match fault {
-            Fault::Kill(target, _) | Fault::Freeze(target, _) | Fault::Terminate(target) => {
-                self.down.borrow_mut().remove(target);
-            }
-            other => {
-                self.broken.borrow_mut().remove(other.kind());
-            }
-        }
     }
 
     async fn inject(&self, fault: Fault, share: f64) -> Result<()> {
@@ -131,10 +109,7 @@ impl<'s> Injector<'s> {
                 self.start_again(target).await
             }
             Fault::Freeze(target, time) => {
-                let process = self.replicas.process(target).context("it does not run")?;
-                process.send(Signal::SIGSTOP);
-                sleep(time).await;
-                process.send(Signal::SIGCONT);
+                freeze(&self.replicas.process(target).context("it does not run")?, time).await;
                 Ok(())
             }
             Fault::Terminate(target) => {
@@ -142,17 +117,22 @@ impl<'s> Injector<'s> {
                 self.start_again(target).await
             }
             Fault::CrashPostgres(down) => self.crash_postgres(down).await,
-            Fault::KillKafka(down) => self.kill_kafka(down).await,
+            Fault::KillKafka(node, down) => self.kill_kafka(node, down).await,
+            Fault::FreezeKafka(node, time) => {
+                let process = Kafka::process_in(&self.stack.folders.kafka(node));
+                freeze(&process.context("it does not run")?, time).await;
+                whole(&self.proxies.cluster).await
+            }
             Fault::Cut(way) => {
-                self.proxy(way).cut();
+                self.proxy(way)?.cut();
                 Ok(())
             }
             Fault::Silence(way) => {
-                self.proxy(way).silence();
+                self.proxy(way)?.silence();
                 Ok(())
             }
             Fault::Slow(way, delay) => {
-                let proxy = self.proxy(way);
+                let proxy = self.proxy(way)?;
                 proxy.slow(delay);
                 sleep(SLOW_FOR).await;
                 proxy.slow(Duration::ZERO);
@@ -177,10 +157,10 @@ impl<'s> Injector<'s> {
         Ok(())
     }
 
-    fn proxy(&self, way: Way) -> &Proxy {
+    fn proxy(&self, way: Way) -> Result<&Proxy> {
         match way {
-            Way::Postgres => &self.proxies.postgres,
-            Way::Kafka => &self.proxies.kafka,
+            Way::Postgres => Ok(&self.proxies.postgres),
+            Way::Kafka(node) => self.proxies.kafka.get(node - 1).context("a node without a proxy"),
         }
     }
 
@@ -192,15 +172,13 @@ impl<'s> Injector<'s> {
         Postgres::start(&self.artifacts, &folder, self.port(POSTGRES)?).await.map(drop)
     }
 
-    async fn kill_kafka(&self, down: Duration) -> Result<()> {
-        let folder = self.stack.folders.kafka();
-        let Some(process) = parts::process(&self.stack.folders, KAFKA) else {
-            bail!("it does not run")
-        };
+    async fn kill_kafka(&self, node: usize, down: Duration) -> Result<()> {
+        let (folder, cluster) = (self.stack.folders.kafka(node), &self.proxies.cluster);
+        let Some(process) = Kafka::process_in(&folder) else { bail!("it does not run") };
         process.end(Signal::SIGKILL, STOP).await;
         sleep(down).await;
-        let (port, proxy) = (self.port(KAFKA)?, self.proxies.kafka.port());
-        Kafka::start_behind(&self.artifacts, &folder, port, proxy).await.map(drop)
+        Kafka::start_node(&self.artifacts, &folder, cluster, node).await?;
+        whole(cluster).await
     }
 
     /// Publishes records again that lie one after the other, `share` of the way from the first to the last.
@@ -232,4 +210,10 @@ impl<'s> Injector<'s> {
     fn port(&self, part: &str) -> Result<u16> {
         self.stack.description.ports.get(part).copied().context("the stack's own servers")
     }
+}
+
+async fn freeze(process: &ServerProcess, time: Duration) {
+    process.send(Signal::SIGSTOP);
+    sleep(time).await;
+    process.send(Signal::SIGCONT);
 }

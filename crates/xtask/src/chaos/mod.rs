@@ -50,6 +50,9 @@ pub struct Options {
     /// Replicas of each service
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
     replicas: u8,
+    /// Nodes of Kafka, each of which has all records
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+    brokers: u8,
     /// Build the services without optimisation, which is quicker
     #[arg(long)]
     debug: bool,
@@ -73,15 +76,16 @@ pub async fn command(options: Options) -> Result<()> {
         variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
         fresh: true,
         unsupervised: Unsupervised::All,
-        proxied: true,
+        kafka_nodes: options.brokers.into(),
+        breakable: true,
     };
     stack::with(settings, async |stack| run(stack, options, seed).await).await
 }
 
 async fn run(stack: &Stack, options: Options, seed: u64) -> Result<()> {
     say(&format!(
-        "\n{} s of {} orders a second on {} replicas of each service; the seed is {seed}",
-        options.duration, options.rate, options.replicas
+        "\n{} s of {} orders a second on {} replicas of each service and {} nodes of Kafka; the seed is {seed}",
+        options.duration, options.rate, options.replicas, options.brokers
     ));
     let replicas = Replicas::start(stack, options.replicas.into()).await?;
     let shop = Shop::of_replicas(replicas.urls())?;
