@@ -42,6 +42,12 @@ impl Delivery {
 
     /// The record its service would publish, on this test's topic.
     pub fn record(&self, env: &TestEnv) -> NewRecord {
+        let record = self.published();
+        NewRecord { topic: env.topic(&record.topic), ..record }
+    }
+
+    /// The record its service would publish where topics have no prefix.
+    pub fn published(&self) -> NewRecord {
         let topic = self.event.topic();
         let trace = TraceContext::new(
             *self.event.trace_id().as_bytes(),
@@ -50,7 +56,7 @@ impl Delivery {
         let envelope = Envelope::new(&self.event, topic.producer(), self.id, Utc::now(), trace);
         let headers = envelope.headers();
         NewRecord {
-            topic: env.topic(topic.name()),
+            topic: topic.name().to_owned(),
             partition: None,
             key: Some(self.event.key().into_bytes()),
             headers: headers

@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod audit;
 mod end_to_end;
 mod imports;
