@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::routing::get;
 use service_kit::{Kit, Service};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 const SERVICE: Service = Service { name: "greeter", port: 3010, migrations: &[] };
 
@@ -34,7 +34,13 @@ async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
         }
         Ok(())
     });
-    kit.serve_http(OpenApiRouter::new().route("/api/greeting", get("hello\n"))).await
+    kit.serve_http(OpenApiRouter::new().routes(routes!(greeting))).await
+}
+
+/// Says hello.
+#[utoipa::path(get, path = "/api/greeting", responses((status = 200, body = String)))]
+async fn greeting() -> &'static str {
+    "hello\n"
 }
 
 fn main() -> ExitCode {

@@ -33,6 +33,8 @@ pub fn variables(folders: &Folders, admin: &Admin) -> Vec<Variable> {
         ("auth", "COOKIE_SECURE", "false".to_owned()),
         // All customers of load and chaos have one address.
         ("auth", "SIGN_UPS_PER_ADDRESS", "1000".to_owned()),
+        // A few customers place as many orders as can be placed.
+        ("orders", "ORDERS_PER_CUSTOMER", "100000".to_owned()),
         ("notification", "MAIL_DIR", mail.to_string_lossy().into_owned()),
     ]
 }

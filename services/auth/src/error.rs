@@ -64,20 +64,18 @@ impl From<AuthError> for Problem {
                 "wrong-credentials",
                 "The e-mail address or the password is wrong.",
             ),
-            AuthError::TooManyAttempts(wait) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
+            AuthError::TooManyAttempts(wait) => Self::too_many(
                 "too-many-attempts",
                 "Too many sign-ins have failed; the header Retry-After tells for how many \
                  seconds to wait.",
-            )
-            .with_retry_after(whole_seconds(wait)),
-            AuthError::TooManySignUps(wait) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
+                wait.to_std().unwrap_or_default(),
+            ),
+            AuthError::TooManySignUps(wait) => Self::too_many(
                 "too-many-sign-ups",
                 "Too many have signed up from this network address; the header Retry-After tells \
                  for how many seconds to wait.",
-            )
-            .with_retry_after(whole_seconds(wait)),
+                wait.to_std().unwrap_or_default(),
+            ),
             AuthError::RefreshRefused => Self::unauthenticated(
                 "The refresh token is not valid, or no longer; sign in again.",
             ),
@@ -90,23 +88,5 @@ impl From<AuthError> for Problem {
             AuthError::Database(_) | AuthError::Publish(_) => Self::internal(error),
             AuthError::Internal(cause) => Self::internal(cause),
         }
-    }
-}
-
-/// Rounded up: who waits as long must not be turned away again.
-fn whole_seconds(wait: TimeDelta) -> u32 {
-    let seconds = wait.num_seconds() + i64::from(wait.subsec_nanos() > 0);
-    u32::try_from(seconds).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_are_rounded_up() {
-        assert_eq!(whole_seconds(TimeDelta::seconds(7)), 7);
-        assert_eq!(whole_seconds(TimeDelta::microseconds(1)), 1);
-        assert_eq!(whole_seconds(TimeDelta::milliseconds(7_001)), 8);
     }
 }

@@ -71,8 +71,13 @@ async fn get_stock(
         ("If-Match" = String, Header, description = "The stock's ETag, or *"),
     ),
     request_body = StockCount,
-    responses((status = 200, body = StockBody)),
-    security(("bearer" = []), ("cookie" = [])),
+    responses(
+        (status = 200, body = StockBody),
+        (status = 409, description = "Open orders hold more than that"),
+        (status = 412, description = "The stock has changed meanwhile"),
+        (status = 428, description = "Without If-Match"),
+    ),
+    security(("bearer" = ["admin"]), ("cookie" = ["admin"])),
 )]
 async fn put_stock(
     State(outbox): State<Outbox>,

@@ -6,6 +6,7 @@ use contracts::ids::OrderId;
 use service_kit::http::Problem;
 
 use crate::intake::PlaceError;
+use crate::limit::Limited;
 use crate::order::Order;
 
 /// The header that names a request so that it can be repeated.
@@ -38,6 +39,17 @@ impl From<PlaceError> for Problem {
                  Idempotency-Key if it has one.",
             ),
         }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(Limited(wait): Limited) -> Self {
+        Self::too_many(
+            "too-many-orders",
+            "You have placed too many orders in a minute; the header Retry-After tells for how many \
+             seconds to wait.",
+            wait,
+        )
     }
 }
 

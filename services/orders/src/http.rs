@@ -3,6 +3,8 @@
 mod dto;
 mod events;
 
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -22,6 +24,7 @@ use crate::error::{IDEMPOTENCY_KEY, cannot_be_cancelled, unknown_order};
 use crate::hub::Hub;
 use crate::idempotency::{self, IdempotencyKey, RequestKey};
 use crate::intake::Intake;
+use crate::limit::Limit;
 use crate::order::{Cause, decide};
 use crate::placement::{NewOrder, PlacedOrder};
 use crate::store::{self, Change, Listing};
@@ -35,6 +38,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// What the handlers stand on.
 #[derive(Debug, Clone)]
 pub struct App {
+    /// How many of them a customer may place.
+    pub limit: Limit,
     /// Places orders.
     pub intake: Intake,
     /// Where other transactions begin.
@@ -60,6 +65,8 @@ pub fn routes(app: App) -> OpenApiRouter {
 ///
 /// With an Idempotency-Key the request can be repeated safely: the same key and body get the same
 /// answer, with the header Idempotency-Replayed. A refused request leaves its key unused.
+///
+/// A customer may place so many orders in a minute, repeats included, and no more.
 #[utoipa::path(
     post,
     path = "/api/orders",
@@ -69,10 +76,14 @@ pub fn routes(app: App) -> OpenApiRouter {
         description = "1 to 255 visible ASCII characters, unique among the caller's orders"
     )),
     request_body = PlaceOrder,
-    responses((
-        status = 202, description = "The order is placed", body = OrderBody,
-        headers(("Location", description = "Where the order is"))
-    )),
+    responses(
+        (
+            status = 202, description = "The order is placed", body = OrderBody,
+            headers(("Location", description = "Where the order is"))
+        ),
+        (status = 409, description = "A request with the same key is being worked on"),
+        (status = 429, description = "The caller has placed too many orders")
+    ),
     security(("bearer" = []), ("cookie" = []))
 )]
 async fn place(
@@ -94,6 +105,8 @@ async fn place(
     let lines = order.lines();
     let payment_method = order.payment_method;
     let request = NewOrder { customer: caller.customer, lines, payment_method, key, trace };
+    // A repeat counts as well: until it has been looked up, it is as much work as an order.
+    app.limit.take(caller.customer, Instant::now())?;
     let placed = app.intake.place(request).await?;
 
     let location = format!("/api/orders/{}", placed.order.order.id);
@@ -179,7 +192,10 @@ async fn history(
     path = "/api/orders/{id}/cancel",
     tag = "orders",
     params(("id" = String, Path, description = "The order's id")),
-    responses((status = 200, description = "The cancelled order", body = OrderBody)),
+    responses(
+        (status = 200, description = "The cancelled order", body = OrderBody),
+        (status = 409, description = "The order has ended otherwise")
+    ),
     security(("bearer" = []), ("cookie" = []))
 )]
 async fn cancel(

@@ -24,9 +24,6 @@ pub const WANTS: &[EventType] = &[
 /// reads what it missed from the database.
 const BACKLOG: usize = 4096;
 
-/// Streams a customer may have open in one process.
-const STREAMS: usize = 20;
-
 /// One change of an order, as streams tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Update {
@@ -44,11 +41,13 @@ pub struct Update {
 pub type Recorded = (DateTime<Utc>, Update);
 
 /// The streams of this process, by customer. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Hub(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    /// Streams a customer may have open.
+    streams_per_customer: usize,
     streams: Mutex<Streams>,
     positioned: watch::Sender<bool>,
 }
@@ -79,10 +78,19 @@ pub struct Subscription {
 
 /// A customer has as many streams as one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("at most {STREAMS} streams may be open at once")]
-pub struct TooManyStreams;
+#[error("at most {0} streams may be open at once")]
+pub struct TooManyStreams(usize);
 
 impl Hub {
+    /// Nobody watches yet.
+    pub fn new(streams_per_customer: usize) -> Self {
+        Self(Arc::new(Inner {
+            streams_per_customer,
+            streams: Mutex::default(),
+            positioned: watch::Sender::default(),
+        }))
+    }
+
     /// Says that from now on every event will be told.
     pub fn positioned(&self) {
         self.0.positioned.send_replace(true);
@@ -104,8 +112,9 @@ impl Hub {
         let mut streams = self.streams();
         let id = streams.last_id + 1;
         let slots = streams.by_customer.entry(customer).or_default();
-        if slots.len() >= STREAMS {
-            return Err(TooManyStreams);
+        let most = self.0.streams_per_customer;
+        if slots.len() >= most {
+            return Err(TooManyStreams(most));
         }
         // Grows with what waits in it; a stream that keeps up costs little.
         let (sender, news) = mpsc::channel(BACKLOG);

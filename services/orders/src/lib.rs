@@ -3,6 +3,7 @@
 //! * `order`: where an order stands, and the one function that decides what an event makes of it.
 //! * `placement`, `quote`: what a request to place an order becomes.
 //! * `intake`, `idempotency`: placing orders, many in one transaction.
+//! * `limit`: how many of them a customer may place.
 //! * `hub`, `feed`, `sequence`: the streams of what happens.
 //! * `consumer`, `news`, `prices`: what the service hears of.
 //! * `store`, `http`, `error`: the edges.
@@ -14,6 +15,7 @@ mod http;
 mod hub;
 mod idempotency;
 mod intake;
+mod limit;
 pub mod news;
 pub mod order;
 pub mod placement;
@@ -31,6 +33,7 @@ use service_kit::{Kit, Service};
 pub use crate::consumer::OrdersHandler;
 use crate::http::App;
 use crate::hub::Hub;
+use crate::limit::Limit;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orders");
 
@@ -50,6 +53,25 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..=7 * 86_400)
     )]
     pub order_expiry_seconds: u32,
+    /// Orders a customer may place in a minute, at each replica
+    // More would not be held to exactly.
+    #[arg(
+        long,
+        env = "ORDERS_PER_CUSTOMER",
+        value_name = "ORDERS_PER_CUSTOMER",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub orders_per_customer: u32,
+    /// Event streams a customer may have open, at each replica
+    #[arg(
+        long,
+        env = "STREAMS_PER_CUSTOMER",
+        value_name = "STREAMS_PER_CUSTOMER",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub streams_per_customer: u16,
 }
 
 /// Starts the service's tasks; returns where it listens.
@@ -58,19 +80,20 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
     let expiry = TimeDelta::seconds(config.order_expiry_seconds.into());
 
     kit.consume_events(OrdersHandler);
-    let hub = tell_customers(kit);
+    let hub = tell_customers(kit, config.streams_per_customer);
 
     // Ends with the last request that may ask for an order, so after the HTTP server.
     let (intake, task) = intake::intake(kit.outbox.clone(), expiry);
     kit.spawn("intake", task.run());
 
     let (outbox, shutdown) = (kit.outbox.clone(), kit.shutdown.clone());
-    kit.serve_http(http::routes(App { intake, outbox, hub, shutdown })).await
+    let limit = Limit::new(config.orders_per_customer);
+    kit.serve_http(http::routes(App { limit, intake, outbox, hub, shutdown })).await
 }
 
 /// Starts the task that passes on the service's own events, of all replicas, to who watches.
-fn tell_customers(kit: &mut Kit) -> Hub {
-    let hub = Hub::default();
+fn tell_customers(kit: &mut Kit, streams_per_customer: u16) -> Hub {
+    let hub = Hub::new(streams_per_customer.into());
     let asked = hub.clone();
     kit.readiness.check("live updates", move || std::future::ready(asked.is_positioned()));
     let tail = Tail::new(kit.kafka.clone(), kit.service, hub::WANTS);

@@ -53,7 +53,11 @@ pub fn routes(till: Till) -> OpenApiRouter {
     post,
     path = "/api/payments/pay",
     request_body = PayOrder,
-    responses((status = 202, body = PaymentBody)),
+    responses(
+        (status = 202, body = PaymentBody),
+        (status = 404, description = "The caller has no such order"),
+        (status = 409, description = "The order has ended, or is paid otherwise"),
+    ),
     security(("bearer" = []), ("cookie" = [])),
 )]
 async fn pay_order(
@@ -109,7 +113,7 @@ async fn get_payment(
             HMAC-SHA256 of the seconds, a full stop and the body"),
     ),
     request_body = Webhook,
-    responses((status = 204)),
+    responses((status = 204, description = "Taken")),
 )]
 async fn take_webhook(
     State(till): State<Till>,

@@ -66,8 +66,11 @@ async fn get_product(
     post,
     path = "/api/products",
     request_body = ProductDraft,
-    responses((status = 201, body = ProductBody)),
-    security(("bearer" = []), ("cookie" = [])),
+    responses(
+        (status = 201, body = ProductBody),
+        (status = 409, description = "There is a product of this SKU"),
+    ),
+    security(("bearer" = ["admin"]), ("cookie" = ["admin"])),
 )]
 async fn create_product(
     State(outbox): State<Outbox>,
@@ -89,8 +92,13 @@ async fn create_product(
         ("If-Match" = String, Header, description = "The product's ETag, or *"),
     ),
     request_body = ProductChanges,
-    responses((status = 200, body = ProductBody)),
-    security(("bearer" = []), ("cookie" = [])),
+    responses(
+        (status = 200, body = ProductBody),
+        (status = 409, description = "The product is discontinued"),
+        (status = 412, description = "The product has changed meanwhile"),
+        (status = 428, description = "Without If-Match"),
+    ),
+    security(("bearer" = ["admin"]), ("cookie" = ["admin"])),
 )]
 async fn change_product(
     State(outbox): State<Outbox>,
@@ -113,8 +121,11 @@ async fn change_product(
         ("sku" = String, Path, description = "The product's SKU"),
         ("If-Match" = Option<String>, Header, description = "The product's ETag, or *"),
     ),
-    responses((status = 204)),
-    security(("bearer" = []), ("cookie" = [])),
+    responses(
+        (status = 204, description = "It cannot be ordered any more"),
+        (status = 412, description = "The product has changed meanwhile"),
+    ),
+    security(("bearer" = ["admin"]), ("cookie" = ["admin"])),
 )]
 async fn discontinue_product(
     State(outbox): State<Outbox>,

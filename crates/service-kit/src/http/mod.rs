@@ -2,6 +2,7 @@
 
 mod body;
 mod boundary;
+mod document;
 mod extract;
 mod json;
 mod media_type;

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use messaging::is_database_unavailable;
 use serde::Serialize;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{RefOr, path::Operation};
 use utoipa::{PartialSchema, ToSchema};
 
-const CONTENT: &str = "application/problem+json";
+pub(super) const CONTENT: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "https://boutique.dev/problems/";
 
 /// What went wrong, in words a client may read, and, apart from them, the cause, which is logged
@@ -101,6 +102,18 @@ impl Problem {
     /// 409 with its own kind, such as `order-already-paid`.
     pub fn conflict(slug: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, slug, detail)
+    }
+
+    /// 429 with its own kind, such as `too-many-orders`: the same request may succeed after a wait.
+    pub fn too_many(
+        slug: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+        wait: Duration,
+    ) -> Self {
+        // Rounded up: who waits as long must not be turned away again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail)
+            .with_retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
     /// 503: the same request may succeed in a second.
@@ -191,16 +204,6 @@ impl Problem {
         }
         response
     }
-
-    /// Documents that any operation may answer with a problem.
-    pub(super) fn document(operation: &mut Operation) {
-        use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
-        let content =
-            ContentBuilder::new().schema(Some(Ref::from_schema_name(Self::name()))).build();
-        let response =
-            ResponseBuilder::new().description("What went wrong").content(CONTENT, content);
-        operation.responses.responses.insert("default".to_owned(), response.build().into());
-    }
 }
 
 impl IntoResponse for Problem {
@@ -243,4 +246,17 @@ fn title(slug: &str) -> String {
         first.make_ascii_uppercase();
     }
     title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_rounded_up() {
+        let told = |wait| Problem::too_many("too-many-orders", "Wait.", wait).retry_after_seconds;
+        assert_eq!(told(Duration::from_secs(7)), Some(7));
+        assert_eq!(told(Duration::from_micros(1)), Some(1));
+        assert_eq!(told(Duration::from_millis(7_001)), Some(8));
+    }
 }

@@ -240,6 +240,12 @@ async fn requests_are_counted_by_their_route() {
     assert!(!metrics.contains("counted"));
 }
 
+/// The statuses above 399 that an operation documents.
+fn refusals(operation: &Value) -> Vec<&str> {
+    let statuses = operation["responses"].as_object().unwrap().keys().map(String::as_str);
+    statuses.filter(|status| *status >= "400").collect()
+}
+
 #[tokio::test]
 async fn the_document_has_what_all_services_share() {
     let sample = Sample::start().await;
@@ -247,9 +253,15 @@ async fn the_document_has_what_all_services_share() {
     assert_eq!(document["info"]["title"], "Boutique sample");
     let operation = &document["paths"]["/api/baskets/{id}"]["get"];
     assert_eq!(operation["parameters"].as_array().unwrap().len(), 1, "{operation}");
-    let schema =
-        &operation["responses"]["default"]["content"]["application/problem+json"]["schema"];
+    assert_eq!(refusals(operation), ["400", "401", "404", "413", "503"]);
+    let post = &document["paths"]["/api/baskets"]["post"];
+    assert_eq!(refusals(post), ["400", "408", "413", "415", "422", "503"]);
+    let schema = &post["responses"]["422"]["content"]["application/problem+json"]["schema"];
     assert_eq!(schema["$ref"], "#/components/schemas/Problem");
+    assert!(post["responses"]["503"]["headers"]["Retry-After"].is_object(), "{post}");
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert!(document["paths"][path]["get"]["responses"]["200"].is_object(), "{path}");
+    }
     let problem = &document["components"]["schemas"]["Problem"]["properties"];
     assert_eq!(problem["traceId"]["type"][0], "string", "{problem}");
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");

@@ -96,7 +96,12 @@ enum Status {
 }
 
 /// Takes a basket.
-#[utoipa::path(post, path = "/api/baskets", responses((status = 202, body = Basket)))]
+#[utoipa::path(
+    post,
+    path = "/api/baskets",
+    request_body = Basket,
+    responses((status = 202, body = Basket)),
+)]
 async fn post_basket(Json(basket): Json<Basket>) -> (StatusCode, Json<Basket>) {
     (StatusCode::ACCEPTED, Json(basket))
 }

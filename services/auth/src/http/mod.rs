@@ -67,7 +67,11 @@ pub fn routes(state: AuthState) -> OpenApiRouter {
     post,
     path = "/api/users/signup",
     request_body = NewCredentials,
-    responses((status = 201, description = "Signed up and in; two cookies say so", body = SignedInBody)),
+    responses(
+        (status = 201, description = "Signed up and in; two cookies say so", body = SignedInBody),
+        (status = 409, description = "Somebody has the e-mail address"),
+        (status = 429, description = "Too many have signed up from the caller's address"),
+    ),
 )]
 async fn sign_up(
     State(state): State<AuthState>,
@@ -87,7 +91,11 @@ async fn sign_up(
     post,
     path = "/api/users/signin",
     request_body = Credentials,
-    responses((status = 200, description = "Signed in; two cookies say so", body = SignedInBody)),
+    responses(
+        (status = 200, description = "Signed in; two cookies say so", body = SignedInBody),
+        (status = 401, description = "The e-mail address or the password is wrong"),
+        (status = 429, description = "Too many attempts have failed"),
+    ),
 )]
 async fn sign_in(
     State(state): State<AuthState>,
@@ -106,7 +114,10 @@ async fn sign_in(
     post,
     path = "/api/users/refresh",
     request_body(content = Option<RefreshBody>, description = "Not needed with the cookie"),
-    responses((status = 200, description = "Signed in for longer", body = SignedInBody)),
+    responses(
+        (status = 200, description = "Signed in for longer", body = SignedInBody),
+        (status = 401, description = "No refresh token, or one that is not valid"),
+    ),
 )]
 async fn refresh(
     State(state): State<AuthState>,

@@ -129,20 +129,9 @@ async fn other_methods_and_paths_are_problems() {
 }
 
 #[tokio::test]
-async fn the_document_lists_every_route() {
+async fn the_document_tells_what_a_password_must_be() {
     let auth = Running::start().await;
     let document = send(auth.request(Method::GET, "/openapi.json")).await.is(200).body;
-    let mut paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    paths.sort();
-    let expected = [
-        "/.well-known/jwks.json",
-        "/api/users/me",
-        "/api/users/refresh",
-        "/api/users/signin",
-        "/api/users/signout",
-        "/api/users/signup",
-    ];
-    assert_eq!(paths, expected);
     let schemas = &document["components"]["schemas"];
     assert_eq!(schemas["NewCredentials"]["properties"]["password"]["minLength"], 8);
     assert!(schemas["SignedInBody"]["properties"]["accessToken"].is_object(), "{schemas}");

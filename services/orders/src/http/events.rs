@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -28,6 +28,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How soon a client comes back after a break.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How soon a client comes back that had too many streams open.
+const RETRY_WHEN_TOO_MANY: Duration = Duration::from_secs(10);
 
 /// How long a request waits for the process to hear of everything; at most seconds after its start.
 const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,10 +76,13 @@ pub struct OrderChange {
         "Last-Event-ID" = Option<String>, Header,
         description = "The id of the last event of an earlier stream, as it was given"
     )),
-    responses((
-        status = 200, description = "Events, each with an OrderChange as its data",
-        body = OrderChange, content_type = "text/event-stream"
-    )),
+    responses(
+        (
+            status = 200, description = "Events, each with an OrderChange as its data",
+            body = OrderChange, content_type = "text/event-stream"
+        ),
+        (status = 429, description = "The caller has too many streams open")
+    ),
     security(("bearer" = []), ("cookie" = []))
 )]
 pub async fn events(
@@ -92,7 +98,7 @@ pub async fn events(
     }
     let subscription = app.hub.subscribe(caller.customer).map_err(|error| {
         let detail = format!("You have too many streams open: {error}.");
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-streams", detail).with_retry_after(10)
+        Problem::too_many("too-many-streams", detail, RETRY_WHEN_TOO_MANY)
     })?;
     let lifetime = LIFETIME + Duration::from_secs(subscription.id % SPREAD_SECONDS);
     // From here on a failure ends the stream instead of the request: after an answer other than 200

@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::*;
 
+const STREAMS: usize = 3;
+
 fn customer(n: u128) -> CustomerId {
     CustomerId::from_uuid(Uuid::from_u128(n))
 }
@@ -39,7 +41,7 @@ fn versions(subscription: &mut Subscription) -> Vec<u32> {
 
 #[test]
 fn news_reach_every_stream_of_their_customer_and_nobody_else() {
-    let hub = Hub::default();
+    let hub = Hub::new(STREAMS);
     let mut first = hub.subscribe(customer(1)).unwrap();
     let mut second = hub.subscribe(customer(1)).unwrap();
     let mut other = hub.subscribe(customer(2)).unwrap();
@@ -51,7 +53,7 @@ fn news_reach_every_stream_of_their_customer_and_nobody_else() {
 
 #[test]
 fn a_stream_that_falls_behind_is_closed_and_keeps_what_it_was_told() {
-    let hub = Hub::default();
+    let hub = Hub::new(STREAMS);
     let mut slow = hub.subscribe(customer(1)).unwrap();
     let backlog = u32::try_from(BACKLOG).unwrap();
     for version in 1..=backlog + 1 {
@@ -65,12 +67,12 @@ fn a_stream_that_falls_behind_is_closed_and_keeps_what_it_was_told() {
 
 #[test]
 fn a_customer_may_have_so_many_streams_also_slow_ones() {
-    let hub = Hub::default();
+    let hub = Hub::new(STREAMS);
     let mut open: Vec<_> = (0..STREAMS).map(|_| hub.subscribe(customer(1)).unwrap()).collect();
     for version in 0..=u32::try_from(BACKLOG).unwrap() {
         hub.tell(&event(customer(1), version));
     }
-    assert_eq!(hub.subscribe(customer(1)).unwrap_err(), TooManyStreams);
+    assert_eq!(hub.subscribe(customer(1)).unwrap_err(), TooManyStreams(STREAMS));
     hub.subscribe(customer(2)).unwrap();
     open.pop();
     hub.subscribe(customer(1)).unwrap();
@@ -78,7 +80,7 @@ fn a_customer_may_have_so_many_streams_also_slow_ones() {
 
 #[test]
 fn nothing_is_left_of_a_stream_that_is_gone() {
-    let hub = Hub::default();
+    let hub = Hub::new(STREAMS);
     drop(hub.subscribe(customer(1)).unwrap());
     assert!(hub.streams().by_customer.is_empty());
 }

@@ -12,6 +12,7 @@ mod access;
 mod catalogue;
 mod dead_letters;
 mod idempotency;
+mod limits;
 mod placing;
 mod poison;
 mod reading;

@@ -30,11 +30,20 @@ pub struct Orders {
     pub http: reqwest::Client,
 }
 
+/// Without limits that a test would notice.
+pub fn config() -> Config {
+    Config { order_expiry_seconds: 900, orders_per_customer: 100_000, streams_per_customer: 20 }
+}
+
 impl Orders {
     pub async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
         let env = TestEnv::new("orders").await;
         env.create_all_topics().await;
-        let service = Self::serve(&env).await;
+        let service = Self::serve_with(&env, config).await;
         let orders = Self { env, service, http: reqwest::Client::new() };
         let products = [("MUG", "749.50", "INR"), ("CAP", "1.00", "INR"), ("YEN", "100", "JPY")];
         for (sku, price, currency) in products {
@@ -51,11 +60,14 @@ impl Orders {
 
     /// The service alone.
     pub async fn serve(env: &TestEnv) -> TestService {
+        Self::serve_with(env, config()).await
+    }
+
+    async fn serve_with(env: &TestEnv, config: Config) -> TestService {
         let kafka = KafkaArgs {
             kafka_brokers: env.kafka_brokers().to_owned(),
             kafka_topic_prefix: env.topic_prefix().to_owned(),
         };
-        let config = Config { order_expiry_seconds: 900 };
         TestService::start(SERVICE, env.pool().await, kafka, async |kit| {
             orders::start(kit, config).await
         })
