@@ -1,7 +1,11 @@
 //! For the tests of services: a kit without a command line, and tokens without auth.
 
+mod access;
+mod forged;
+mod operations;
 mod service;
 
+pub use access::Access;
 pub use service::{TestCaller, TestService};
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,11 +18,11 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::config::KafkaArgs;
+use crate::end::End;
 use crate::kit::Kit;
 use crate::tokens::{AUDIENCE, Claims, ISSUER};
 
 /// A kit on a migrated database that listens on a free port of the loopback device.
-use crate::end::End;
 pub fn kit(service: &'static str, pool: PgPool, kafka: KafkaArgs) -> anyhow::Result<Kit> {
     let listen_addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Kit::new(service, pool, kafka, listen_addr, End::new())

@@ -41,6 +41,7 @@ pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller
     validation.leeway = LEEWAY_SECONDS.into();
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
+    validation.validate_nbf = true;
     validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
     let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation)
         .map_err(TokenError::Invalid)?
