@@ -1,6 +1,7 @@
 //! The check of one token with one key.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
 use super::{AUDIENCE, Caller, Claims, ISSUER};
@@ -30,15 +31,15 @@ pub enum TokenError {
     Unavailable(#[source] Option<sqlx::Error>),
 }
 
-/// Who the token's bearer is. `now` judges the key; the token's own expiry is judged by the clock
-/// of the process.
+/// Who the token's bearer is. `now` judges the key and the token.
 pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller, TokenError> {
     let leeway = TimeDelta::seconds(i64::from(LEEWAY_SECONDS));
     if now + leeway < key.not_before || now >= key.expires_at {
         return Err(TokenError::UnknownKey);
     }
     let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.leeway = LEEWAY_SECONDS.into();
+    // By the clock of the process it would.
+    validation.validate_exp = false;
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
     validation.validate_nbf = true;
@@ -46,6 +47,9 @@ pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller
     let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation)
         .map_err(TokenError::Invalid)?
         .claims;
+    if claims.exp < (now - leeway).timestamp() {
+        return Err(TokenError::Invalid(ErrorKind::ExpiredSignature.into()));
+    }
     Ok(Caller { customer: claims.sub, role: claims.role })
 }
 
@@ -53,7 +57,6 @@ pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller
 mod tests {
     use contracts::events::Role;
     use contracts::ids::CustomerId;
-    use jsonwebtoken::errors::ErrorKind;
     use jsonwebtoken::{EncodingKey, Header};
     use serde_json::{Value, json};
     use uuid::Uuid;
@@ -155,6 +158,18 @@ mod tests {
         for token in ["", ".", "..", "a.b.c", "token", &token[..token.len() - 2], &token[1..]] {
             assert!(check(token, &key(), Utc::now()).is_err(), "{token}");
         }
+    }
+
+    #[test]
+    fn a_token_ends_at_the_time_handed_in_whatever_the_clock_says() {
+        let mut claims = claims();
+        let expires_at = Utc::now() - TimeDelta::minutes(30);
+        claims["exp"] = json!(expires_at.timestamp());
+        let token = TestSigner::new().sign(&claims).unwrap();
+        let key = Key { not_before: expires_at - TimeDelta::hours(1), ..key() };
+        assert!(check(&token, &key, expires_at).is_ok());
+        let late = check(&token, &key, expires_at + TimeDelta::minutes(1));
+        assert!(matches!(late, Err(TokenError::Invalid(_))), "{late:?}");
     }
 
     #[test]

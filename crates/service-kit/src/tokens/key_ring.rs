@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::SigningKeyPublished;
 use jsonwebtoken::DecodingKey;
 use sqlx::{PgConnection, PgPool};
@@ -24,8 +24,16 @@ pub struct KeyRing(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
-    keys: RwLock<HashMap<String, Key>>,
+    known: RwLock<Known>,
     last_reload: Mutex<Option<Reload>>,
+}
+
+/// What the database told.
+struct Known {
+    keys: HashMap<String, Key>,
+    /// Its time then. Tokens are judged by its clock: that of this machine may be wrong, or jump.
+    at: DateTime<Utc>,
+    read: Instant,
 }
 
 struct Reload {
@@ -36,7 +44,8 @@ struct Reload {
 impl KeyRing {
     /// An empty ring that reads keys from `pool` when a token asks for one it has not.
     pub fn new(pool: PgPool) -> Self {
-        Self(Arc::new(Inner { pool, keys: RwLock::default(), last_reload: Mutex::default() }))
+        let known = Known { keys: HashMap::new(), at: DateTime::UNIX_EPOCH, read: Instant::now() };
+        Self(Arc::new(Inner { pool, known: RwLock::new(known), last_reload: Mutex::default() }))
     }
 
     /// Checks a token: algorithm, key, signature, issuer, audience and expiry.
@@ -46,13 +55,14 @@ impl KeyRing {
         if self.find(&kid).is_none() {
             self.reload_if_due().await?;
         }
-        let key = self.find(&kid).ok_or(TokenError::UnknownKey)?;
-        check(token, &key, Utc::now())
+        let (key, now) = self.find(&kid).ok_or(TokenError::UnknownKey)?;
+        check(token, &key, now)
     }
 
     /// Whether any key is at hand; asks the database while none is.
     pub(crate) async fn is_filled(&self) -> bool {
-        let filled = || !self.0.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let known = || self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        let filled = || !known().keys.is_empty();
         filled() || (self.reload().await.is_ok() && filled())
     }
 
@@ -72,8 +82,12 @@ impl KeyRing {
         }
     }
 
-    fn find(&self, kid: &str) -> Option<Key> {
-        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    /// A key, and the time now.
+    fn find(&self, kid: &str) -> Option<(Key, DateTime<Utc>)> {
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        let key = known.keys.get(kid)?.clone();
+        let since = TimeDelta::from_std(known.read.elapsed()).unwrap_or(TimeDelta::MAX);
+        Some((key, known.at.checked_add_signed(since)?))
     }
 
     /// Tokens with made-up keys must not become queries: one a second, whoever asks.
@@ -91,16 +105,18 @@ impl KeyRing {
     }
 
     async fn reload(&self) -> Result<(), sqlx::Error> {
-        type Row = (String, String, DateTime<Utc>, DateTime<Utc>);
+        type Row = (String, String, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>);
 
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT key_id, public_key, not_before, expires_at FROM signing_keys \
-             WHERE expires_at > now()",
+            "SELECT key_id, public_key, not_before, expires_at, clock_timestamp() \
+             FROM signing_keys WHERE expires_at > now()",
         )
         .fetch_all(&self.0.pool)
         .await?;
+        let (read, mut at) = (Instant::now(), DateTime::UNIX_EPOCH);
         let mut keys = HashMap::with_capacity(rows.len());
-        for (key_id, public_key, not_before, expires_at) in rows {
+        for (key_id, public_key, not_before, expires_at, now) in rows {
+            at = now;
             match DecodingKey::from_ed_components(&public_key) {
                 Ok(public) => {
                     keys.insert(key_id, Key { public, not_before, expires_at });
@@ -108,7 +124,7 @@ impl KeyRing {
                 Err(error) => tracing::error!(key_id, %error, "ignoring a signing key"),
             }
         }
-        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Known { keys, at, read };
         Ok(())
     }
 }
