@@ -84,11 +84,14 @@ impl KafkaConfig {
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "500")
             .set("fetch.min.bytes", "1")
-            // Bounds what is read ahead of the database; the default is 64 MiB a consumer.
+            // Bound what is read ahead of the database; the defaults are 64 MiB a consumer, and 100,000
+            // records a partition, of which each costs several times what is in it.
             .set("queued.max.messages.kbytes", "8192")
-            // Reading goes on 10 ms after that bound was met; by default a whole second is idled away.
+            .set("queued.min.messages", "2000")
+            // Reading goes on 10 ms after those bounds were met; by default a whole second is idled away.
             .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.message.max.bytes", "2097152")
+            // What one answer may bring of a partition, before it is unpacked. A larger record comes alone.
+            .set("fetch.message.max.bytes", "131072")
             .set("topic.metadata.refresh.interval.ms", "30000");
         config
     }
