@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use test_support::stack::{Folders, SERVICES, ServerProcess, run_to_end, wait_ready};
 use tokio::process::Command;
 
+use crate::clocks::Clocks;
 use crate::parts::{Admin, log, process, service_pid_file};
 use crate::ports::Ports;
 use crate::say;
@@ -47,6 +48,8 @@ pub struct Services {
     pub(crate) database_urls: BTreeMap<&'static str, String>,
     pub(crate) brokers: String,
     pub(crate) variables: Vec<Variable>,
+    /// Of the replicas, where their clocks are to be set wrong.
+    pub(crate) clocks: Option<Clocks>,
 }
 
 /// The name of a service's replica as a part; the first is named after the service alone.
@@ -86,12 +89,17 @@ impl Services {
         let name = replica(service, number);
         let mut command = self.command(service)?;
         command.arg("serve").env("LISTEN_ADDR", format!("127.0.0.1:{port}"));
+        if let Some(clocks) = &self.clocks {
+            clocks.give(&mut command, &name)?;
+        }
         let (log, pid_file) = (log(&self.folders, &name), service_pid_file(&self.folders, &name));
         let process = ServerProcess::spawn(command, &log, &pid_file)?;
         let url = format!("http://127.0.0.1:{port}/readyz");
         let client = reqwest::Client::builder().timeout(ANSWER).build()?;
         wait_ready(&name, &process, &log, START, async || {
-            client.get(&url).send().await?.error_for_status()?;
+            let response = client.get(&url).send().await?;
+            let is_ready = response.status().is_success();
+            ensure!(is_ready, "it says {}", response.text().await?);
             Ok(())
         })
         .await

@@ -10,6 +10,7 @@ use test_support::kafka::{answers, create_topics};
 use test_support::stack::{Cluster, Folders, SERVICES, ServerProcess, checkout, log_tail};
 
 use crate::binaries::{Profile, build};
+use crate::clocks::{self, Clocks};
 use crate::database::{self, ADMIN, Passwords};
 use crate::parts::{self, Admin, Description};
 use crate::ports::{Choice, KAFKA, KAFKA_NODES, POSTGRES, Ports};
@@ -43,7 +44,7 @@ pub struct Settings {
     pub unsupervised: Unsupervised,
     /// Nodes of its own Kafka.
     pub kafka_nodes: usize,
-    /// Whether the services reach Postgres and Kafka through proxies.
+    /// Whether the services reach Postgres and Kafka through proxies, and have clocks of their own.
     pub breakable: bool,
 }
 
@@ -117,10 +118,13 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
     }
     let run = async {
         let stack = start(&folders, &settings).await?;
-        tokio::select! {
+        let done = tokio::select! {
             done = work(&stack) => done,
             died = watch(&stack, settings.unsupervised) => died,
-        }
+        };
+        // As long as their ways to the servers are there.
+        services::stop(&folders).await;
+        done
     };
     let outcome = tokio::select! {
         done = run => done,
@@ -138,6 +142,7 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
 pub(crate) async fn stop(folders: &Folders) {
     services::stop(folders).await;
     Servers::stop(folders).await;
+    clocks::tidy();
     Description::remove(folders);
 }
 
@@ -231,6 +236,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
 
     let mut variables = services::variables(folders, &description.admin);
     variables.extend_from_slice(&settings.variables);
+    let clocks = if settings.breakable { Clocks::of(folders).await } else { None };
     let folders = folders.clone();
     let services = Services {
         folders: folders.clone(),
@@ -238,6 +244,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         database_urls,
         brokers: service_brokers,
         variables,
+        clocks,
     };
     services.run(&mut ports).await?;
     description.write_for_shells(&folders, &services.database_urls)?;

@@ -16,6 +16,8 @@ pub enum Fault {
     Freeze(Target, Duration),
     /// A replica is told to stop, and started again.
     Terminate(Target),
+    /// The wall clock of a replica jumps, and is right again after a while.
+    Jump(Target, Leap, Duration),
     /// Postgres stops at once, as in a crash, and recovers.
     CrashPostgres(Duration),
     /// A node of Kafka, by its number, is killed, and started again.
@@ -39,6 +41,28 @@ pub struct Target {
     pub number: usize,
 }
 
+/// How far a clock jumps, forward or back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leap {
+    count: i64,
+    unit: (i64, &'static str),
+}
+
+impl Leap {
+    const UNITS: [(i64, &str); 3] = [(60, "min"), (60 * 60, "h"), (24 * 60 * 60, "days")];
+
+    fn draw(random: &mut impl Rng) -> Self {
+        let count = random.random_range(1..=40);
+        let unit = Self::UNITS[random.random_range(0..Self::UNITS.len())];
+        Self { count: if random.random() { count } else { -count }, unit }
+    }
+
+    /// By how many seconds.
+    pub fn seconds(&self) -> i64 {
+        self.count * self.unit.0
+    }
+}
+
 /// What the services reach a server through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
@@ -51,6 +75,8 @@ pub enum Way {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Replica(Target),
+    /// That of one replica of a service; the others have to be right.
+    Clock(&'static str),
     Postgres,
     /// One of the nodes: without two of them nothing can be written.
     Kafka,
@@ -66,12 +92,14 @@ pub fn next(random: &mut impl Rng, replicas: usize, nodes: usize) -> Fault {
     };
     let node = random.random_range(1..=nodes);
     let way = if random.random() { Way::Postgres } else { Way::Kafka(node) };
+    let leap = Leap::draw(random);
     let kind = random.random_range(0..100);
     let mut millis = |range| Duration::from_millis(random.random_range(range));
     match kind {
-        0..40 => Fault::Kill(target, millis(0..2000)),
-        40..51 => Fault::Freeze(target, millis(11_000..14_000)),
-        51..65 => Fault::Terminate(target),
+        0..37 => Fault::Kill(target, millis(0..2000)),
+        37..47 => Fault::Freeze(target, millis(11_000..14_000)),
+        47..57 => Fault::Terminate(target),
+        57..65 => Fault::Jump(target, leap, millis(4000..15_000)),
         65..70 => Fault::CrashPostgres(millis(0..4000)),
         70..76 => Fault::KillKafka(node, millis(0..4000)),
         76..78 => Fault::FreezeKafka(node, millis(11_000..14_000)),
@@ -89,6 +117,7 @@ impl Fault {
             Self::Kill(..) => "killed",
             Self::Freeze(..) => "frozen",
             Self::Terminate(_) => "told to stop",
+            Self::Jump(..) => "clocks jumped",
             Self::CrashPostgres(_) => "Postgres crashed",
             Self::KillKafka(..) => "Kafka killed",
             Self::FreezeKafka(..) => "Kafka frozen",
@@ -105,6 +134,7 @@ impl Fault {
             Self::Kill(target, _) | Self::Freeze(target, _) | Self::Terminate(target) => {
                 Part::Replica(target)
             }
+            Self::Jump(target, ..) => Part::Clock(target.service),
             Self::CrashPostgres(_) => Part::Postgres,
             Self::KillKafka(..) | Self::FreezeKafka(..) => Part::Kafka,
             Self::Cut(way) | Self::Silence(way) | Self::Slow(way, _) => Part::Way(way),
@@ -119,6 +149,9 @@ impl fmt::Display for Fault {
             Self::Kill(target, down) => write!(f, "{target} is killed, for {down:?}"),
             Self::Freeze(target, time) => write!(f, "{target} freezes for {time:?}"),
             Self::Terminate(target) => write!(f, "{target} is told to stop"),
+            Self::Jump(target, leap, time) => {
+                write!(f, "the clock of {target} jumps by {leap}, for {time:?}")
+            }
             Self::CrashPostgres(down) => write!(f, "Postgres crashes, for {down:?}"),
             Self::KillKafka(node, down) => write!(f, "Kafka {node} is killed, for {down:?}"),
             Self::FreezeKafka(node, time) => write!(f, "Kafka {node} freezes for {time:?}"),
@@ -133,6 +166,12 @@ impl fmt::Display for Fault {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.service, self.number)
+    }
+}
+
+impl fmt::Display for Leap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+} {}", self.count, self.unit.1)
     }
 }
 
@@ -153,6 +192,17 @@ impl Counts {
     /// Counts one.
     pub fn add(&mut self, fault: &Fault) {
         *self.0.entry(fault.kind()).or_default() += 1;
+    }
+
+    /// How often what was broken.
+    pub fn by_kind(&self) -> &BTreeMap<&'static str, u32> {
+        &self.0
+    }
+
+    /// How many processes were killed.
+    pub fn kills(&self) -> u32 {
+        let kills = ["killed", "Postgres crashed", "Kafka killed"];
+        kills.iter().filter_map(|kind| self.0.get(kind)).sum()
     }
 }
 
@@ -182,6 +232,6 @@ mod tests {
         for fault in &faults {
             counts.add(fault);
         }
-        assert_eq!(counts.0.len(), 10);
+        assert_eq!(counts.0.len(), 11);
     }
 }

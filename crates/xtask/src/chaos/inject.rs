@@ -16,12 +16,14 @@ use test_support::kafka::{NewRecord, produce, read_until};
 use test_support::stack::{Artifacts, Kafka, Postgres, ServerProcess, checkout};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::faults::{Counts, Fault, Part, Target, Way, next};
+use super::faults::{Counts, Fault, Leap, Part, Target, Way, next};
 use super::replicas::Replicas;
+use crate::clocks::NOTICED;
 use crate::ports::POSTGRES;
 use crate::proxy::{Proxies, Proxy};
 use crate::say;
 use crate::servers::whole;
+use crate::services::replica;
 use crate::stack::Stack;
 
 /// How long what is slowed stays so.
@@ -70,7 +72,7 @@ impl<'s> Injector<'s> {
             sleep_until(pause).await;
             self.all_run()?;
             let fault = next(random, self.replicas.count(), self.proxies.kafka.len());
-            if self.broken.borrow_mut().insert(fault.part()) {
+            if self.can(&fault) && self.broken.borrow_mut().insert(fault.part()) {
                 say(&format!("{:>6.1} s  {fault}", started.elapsed().as_secs_f64()));
                 counts.add(&fault);
                 let share = random.random_range(0.0..1.0);
@@ -86,6 +88,11 @@ impl<'s> Injector<'s> {
         }
         self.all_run()?;
         Ok(counts)
+    }
+
+    /// Whether it can be done on this machine.
+    fn can(&self, fault: &Fault) -> bool {
+        !matches!(fault, Fault::Jump(..)) || self.stack.services.clocks.is_some()
     }
 
     /// Whether nothing ended that was not broken.
@@ -116,6 +123,7 @@ impl<'s> Injector<'s> {
                 ensure!(self.replicas.terminate(target).await, "it did not stop within 10 s");
                 self.start_again(target).await
             }
+            Fault::Jump(target, leap, time) => self.jump(target, leap, time).await,
             Fault::CrashPostgres(down) => self.crash_postgres(down).await,
             Fault::KillKafka(node, down) => self.kill_kafka(node, down).await,
             Fault::FreezeKafka(node, time) => {
@@ -152,8 +160,20 @@ impl<'s> Injector<'s> {
             if let Some(process) = self.replicas.process(target) {
                 process.end(Signal::SIGKILL, STOP).await;
             }
-            say(&format!("          {target} did not start; once more"));
+            let error = format!("{error:#}");
+            let why = error.lines().next().unwrap_or_default();
+            say(&format!("          {target} did not start ({why}); once more"));
         }
+        Ok(())
+    }
+
+    async fn jump(&self, target: Target, leap: Leap, time: Duration) -> Result<()> {
+        let clocks = self.stack.services.clocks.as_ref().context("no clock can be set")?;
+        let name = replica(target.service, target.number);
+        clocks.set(&name, leap.seconds())?;
+        sleep(time).await;
+        clocks.set(&name, 0)?;
+        sleep(NOTICED).await;
         Ok(())
     }
 
