@@ -11,7 +11,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -129,6 +129,47 @@ pub async fn read_until(
     mut enough: impl FnMut(&[Record]) -> bool,
 ) -> Result<Vec<Record>> {
     let end = Instant::now() + deadline;
+    let consumer = reader(brokers, topics).await?;
+    let mut records = Vec::new();
+    while !enough(&records) {
+        let Ok(received) = timeout_at(end, consumer.recv()).await else {
+            bail!(
+                "what was awaited on {} did not come within {deadline:?}; {} records came",
+                topics.join(", "),
+                records.len()
+            );
+        };
+        records.push(record(&received?));
+    }
+    Ok(records)
+}
+
+/// Reads the topics from their beginning to where they end now, one record after the other; those of a
+/// partition come in their order.
+///
+/// # Errors
+///
+/// When nothing comes for half a minute although there is more.
+pub async fn read_all(brokers: &str, topics: &[&str], mut each: impl FnMut(Record)) -> Result<()> {
+    let mut left = ends(brokers, topics).await?;
+    left.retain(|_, end| *end > 0);
+    let consumer = reader(brokers, topics).await?;
+    while !left.is_empty() {
+        let received = tokio::time::timeout(PATIENCE, consumer.recv()).await;
+        let record = record(&received.context("a record that is there does not come")??);
+        let place = (record.topic.clone(), record.partition);
+        match left.get(&place) {
+            Some(end) if record.offset + 1 >= *end => _ = left.remove(&place),
+            Some(_) => {}
+            None => continue,
+        }
+        each(record);
+    }
+    Ok(())
+}
+
+/// Reads the topics from their beginning.
+async fn reader(brokers: &str, topics: &[&str]) -> Result<StreamConsumer> {
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         // Needed by the client, used for nothing: partitions are assigned, offsets not kept.
@@ -144,26 +185,18 @@ pub async fn read_until(
         }
     }
     consumer.assign(&assignment)?;
-    let mut records = Vec::new();
-    while !enough(&records) {
-        let Ok(received) = timeout_at(end, consumer.recv()).await else {
-            bail!(
-                "what was awaited on {} did not come within {deadline:?}; {} records came",
-                topics.join(", "),
-                records.len()
-            );
-        };
-        let message = received?;
-        records.push(Record {
-            topic: message.topic().to_owned(),
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().map(<[u8]>::to_vec),
-            headers: message.headers().map(headers).unwrap_or_default(),
-            payload: message.payload().map(<[u8]>::to_vec),
-        });
+    Ok(consumer)
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        headers: message.headers().map(headers).unwrap_or_default(),
+        payload: message.payload().map(<[u8]>::to_vec),
     }
-    Ok(records)
 }
 
 fn headers(headers: &impl Headers) -> Vec<(String, Vec<u8>)> {

@@ -19,5 +19,5 @@ mod wait;
 pub use env::{DATABASE_URL, KAFKA_BROKERS, TestEnv};
 pub use events::{Delivery, event};
 pub use own::{OwnKafka, OwnPostgres, remove_left_servers};
-pub use poison::{poison_blocks_nothing, sample};
+pub use poison::{poison, poison_blocks_nothing, sample};
 pub use wait::eventually;

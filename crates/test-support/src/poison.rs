@@ -43,6 +43,17 @@ pub fn sample(event_type: EventType) -> Event {
     Event::decode(event_type, &json).expect("a golden sample that can be read")
 }
 
+/// Poison of every kind, as events of that type, on topics without a prefix; with each a word that the errors
+/// of its dead letter have. Whoever handles the type must keep all of them.
+///
+/// # Panics
+///
+/// When there is no golden sample.
+pub fn poison(event_type: EventType) -> Vec<(NewRecord, &'static str)> {
+    let poisons = large(event_type).into_iter().chain(small(event_type));
+    poisons.map(|Poison { record, complaint }| (record, complaint)).collect()
+}
+
 /// Sends poison of every kind, as every type in `handles`, on all of their topics, and behind it on each
 /// topic a good event; returns when all is as it must be: the good ones are processed, and each of the others
 /// is a dead letter of `pool` and on the service's dead letter topic, with the right complaint.
@@ -64,15 +75,15 @@ pub async fn poison_blocks_nothing(
     }
     let (mut expected, mut behind) = (HashMap::new(), Vec::new());
     for (topic, event_types) in by_topic {
-        let mut poisons = large(env, event_types[0]);
-        poisons.extend(event_types.iter().flat_map(|&event_type| small(env, event_type)));
+        let mut poisons = large(event_types[0]);
+        poisons.extend(event_types.iter().flat_map(|&event_type| small(event_type)));
         let good = Delivery::new(good(event_types[0]));
         assert_eq!(good.event.topic(), topic, "a good event for its topic");
         let records: Vec<_> = poisons
             .iter()
             .map(|poison| &poison.record)
-            .chain([&good.record(env)])
-            .map(in_one_partition)
+            .chain([&good.published()])
+            .map(|record| in_one_partition(env, record))
             .collect();
         let places = produce(env.kafka_brokers(), &records).await.expect("Kafka takes the records");
         for (poison, (_, offset)) in poisons.iter().zip(places) {
@@ -86,8 +97,8 @@ pub async fn poison_blocks_nothing(
 }
 
 /// So that what is behind is processed later.
-fn in_one_partition(record: &NewRecord) -> NewRecord {
-    NewRecord { partition: Some(0), ..record.clone() }
+fn in_one_partition(env: &TestEnv, record: &NewRecord) -> NewRecord {
+    NewRecord { topic: env.topic(&record.topic), partition: Some(0), ..record.clone() }
 }
 
 type Expected = HashMap<(String, i64), &'static str>;
@@ -137,15 +148,14 @@ async fn copied(env: &TestEnv, expected: &Expected) {
     .expect("a copy of each on the dead letter topic");
 }
 
-fn large(env: &TestEnv, event_type: EventType) -> Vec<Poison> {
-    vec![spoilt(env, event_type, "not valid JSON", |record| {
+fn large(event_type: EventType) -> Vec<Poison> {
+    vec![spoilt(event_type, "not valid JSON", |record| {
         record.payload = Some(vec![b'x'; LARGE]);
     })]
 }
 
-fn small(env: &TestEnv, event_type: EventType) -> Vec<Poison> {
-    let spoilt =
-        |complaint, spoil: &dyn Fn(&mut NewRecord)| spoilt(env, event_type, complaint, spoil);
+fn small(event_type: EventType) -> Vec<Poison> {
+    let spoilt = |complaint, spoil: &dyn Fn(&mut NewRecord)| spoilt(event_type, complaint, spoil);
     let mut poisons = vec![
         spoilt("not valid JSON", &|r| r.payload = Some(b"{\"type\":".to_vec())),
         spoilt("not valid JSON", &|r| r.payload = Some(b"\xff\xfe\0".to_vec())),
@@ -162,7 +172,7 @@ fn small(env: &TestEnv, event_type: EventType) -> Vec<Poison> {
             );
             set(r, envelope::CE_TYPE, newer.as_bytes());
         }),
-        foreign(env, event_type.topic()),
+        foreign(event_type.topic()),
     ];
     poisons.extend(broken_invariants(event_type).into_iter().map(|(complaint, body)| {
         spoilt(complaint, &|r| r.payload = Some(body.to_string().into_bytes()))
@@ -171,12 +181,11 @@ fn small(env: &TestEnv, event_type: EventType) -> Vec<Poison> {
 }
 
 fn spoilt(
-    env: &TestEnv,
     event_type: EventType,
     complaint: &'static str,
     spoil: impl Fn(&mut NewRecord),
 ) -> Poison {
-    let mut record = Delivery::new(sample(event_type)).record(env);
+    let mut record = Delivery::new(sample(event_type)).published();
     spoil(&mut record);
     Poison { record, complaint }
 }
@@ -187,10 +196,10 @@ fn set(record: &mut NewRecord, name: &str, value: &[u8]) {
 }
 
 /// An event that is sound, but of another topic.
-fn foreign(env: &TestEnv, topic: Topic) -> Poison {
+fn foreign(topic: Topic) -> Poison {
     let other = EventType::ALL.iter().find(|event_type| event_type.topic() != topic);
-    let record = Delivery::new(sample(*other.expect("another topic"))).record(env);
-    let record = NewRecord { topic: env.topic(topic.name()), ..record };
+    let record = Delivery::new(sample(*other.expect("another topic"))).published();
+    let record = NewRecord { topic: topic.name().to_owned(), ..record };
     Poison { record, complaint: "does not belong on" }
 }
 

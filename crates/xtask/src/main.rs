@@ -91,7 +91,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Reset => stop::reset().await,
         Command::Demo { debug } => demo::command(Profile::of(debug)).await,
         Command::Load(options) => load::command(&options).await,
-        Command::Chaos(options) => chaos::command(options).await,
+        Command::Chaos(options) => chaos::command(chaos::NAME, options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
         Command::Contracts { release } => schemas::write(release).await,
         Command::TestStack(TestStack::Up) => test_stack::up().await,

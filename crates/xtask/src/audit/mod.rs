@@ -28,7 +28,7 @@ use test_support::stack::in_database;
 
 use crate::{database::DATABASE, say};
 
-pub use letters::DeadLetter;
+pub use letters::{DeadLetter, compare as compare_letters};
 pub use rules::{Rule, rules};
 pub use violation::{Breach, Violation};
 

@@ -4,13 +4,22 @@
 //! * `replicas`: the processes that are killed, frozen and started again.
 //! * `inject`: carries a fault out.
 //! * `traffic`: customers, their orders, and what they see on their streams.
+//! * `poison`: records that nobody can process, and the dead letters that must come of them.
+//! * `verdict`: whether what customers, databases, topics and mails tell fits together; with `requests`, what
+//!   customers were answered, and `streams`, what they were told.
 //! * `replay`: reads every topic once more, of which nothing may come.
-//! * `verdict`: whether what they were told is what the databases and topics say.
+//! * `leaks`: looks for secrets in the logs.
+//! * `report`: what it all came to.
 
 mod faults;
 mod inject;
+mod leaks;
+mod poison;
 mod replay;
 mod replicas;
+mod report;
+mod requests;
+mod streams;
 mod traffic;
 mod verdict;
 
@@ -19,10 +28,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use test_support::stack::checkout;
 use tokio::time::Instant;
 
 use crate::{
-    audit,
+    audit::{Breach, Violation},
     binaries::Profile,
     load::stocked_sku,
     ports::Choice,
@@ -32,45 +42,53 @@ use crate::{
 };
 
 use inject::Injector;
+use poison::Readers;
 use replicas::Replicas;
 use traffic::Traffic;
+use verdict::Happened;
+
+pub use report::Report;
 
 /// How `chaos` is run.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Options {
     /// Seconds for which orders are placed and things are broken
     #[arg(long, default_value_t = 60)]
-    duration: u64,
+    pub duration: u64,
     /// What the faults and orders are drawn from; a random one unless told
     #[arg(long)]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Orders placed a second
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    rate: u32,
+    pub rate: u32,
     /// Replicas of each service
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
-    replicas: u8,
+    pub replicas: u8,
     /// Nodes of Kafka, each of which has all records
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
-    brokers: u8,
+    pub brokers: u8,
     /// Build the services without optimisation, which is quicker
     #[arg(long)]
-    debug: bool,
+    pub debug: bool,
 }
 
 /// Seconds after which an unpaid order expires: longer than most faults last.
 const ORDER_EXPIRY: &str = "20";
 
+/// The stack that `chaos` runs.
+pub const NAME: &str = "chaos";
+
 /// Brings up a stack of its own with replicas, behind proxies, and runs traffic and faults on it; then
-/// everything is made whole again, and audited.
+/// everything is made whole again, and audited. What that came to is printed, and written to
+/// `target/<name>/report.json`.
 ///
 /// # Errors
 ///
 /// When an order was lost, or anything does not add up.
-pub async fn command(options: Options) -> Result<()> {
+pub async fn command(name: &str, options: Options) -> Result<()> {
     let seed = options.seed.unwrap_or_else(rand::random);
     let settings = Settings {
-        name: "chaos".to_owned(),
+        name: name.to_owned(),
         profile: Profile::of(options.debug),
         ports: Choice::Free,
         variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
@@ -79,10 +97,25 @@ pub async fn command(options: Options) -> Result<()> {
         kafka_nodes: options.brokers.into(),
         breakable: true,
     };
-    stack::with(settings, async |stack| run(stack, options, seed).await).await
+    stack::with(settings, async |stack| {
+        let mut report = Report::new(&options, seed);
+        if let Err(error) = run(stack, options, seed, &mut report).await {
+            let broken = vec![format!("{error:#}")];
+            report.add(Violation::of(Breach::Failure, "the run comes to its end", broken));
+        }
+        report.print();
+        report.write(&checkout().join("target").join(name).join("report.json"))?;
+        ensure!(
+            report.violations.is_empty(),
+            "{} rules are violated; `cargo xtask chaos --seed {seed}` draws the same faults",
+            report.violations.len()
+        );
+        Ok(())
+    })
+    .await
 }
 
-async fn run(stack: &Stack, options: Options, seed: u64) -> Result<()> {
+async fn run(stack: &Stack, options: Options, seed: u64, report: &mut Report) -> Result<()> {
     say(&format!(
         "\n{} s of {} orders a second on {} replicas of each service and {} nodes of Kafka; the seed is {seed}",
         options.duration, options.rate, options.replicas, options.brokers
@@ -92,37 +125,30 @@ async fn run(stack: &Stack, options: Options, seed: u64) -> Result<()> {
     let sku = stocked_sku(&shop, &stack.description.admin).await?;
     let mut random = StdRng::seed_from_u64(seed);
     let traffic = Traffic::open(&shop, &stack.description.admin, sku, random.random()).await?;
+    let readers = Readers::documented()?;
+    let stocked = verdict::kept(stack).await?.stock;
     let injector = Injector::new(stack, &replicas).await?;
 
     let until = Instant::now() + Duration::from_secs(options.duration);
-    let (placed, faults) =
-        tokio::join!(traffic.place(options.rate, until), injector.break_things(&mut random, until));
-    let (placed, faults) = (placed?, faults?);
+    let mut poison_from = StdRng::seed_from_u64(seed ^ 1);
+    let (placed, faults, planted) = tokio::join!(
+        traffic.place(options.rate, until),
+        injector.break_things(&mut random, until),
+        poison::plant(&stack.description.kafka_brokers, &readers, &mut poison_from, until),
+    );
+    let faults = faults?;
+    report.count_faults(&faults, planted.count());
+    let placed = placed?;
+    say(&format!("orders accepted: {placed}"));
     say("everything is whole again; waiting for the last orders to end");
 
-    let settled = audit::settled(&stack.description.database_url).await;
-    let mut violations = verdict::violations(stack, &placed, traffic.seen()).await?;
-    if settled.is_ok() {
+    let happened = Happened { stocked, placed, planted, readers: &readers };
+    if verdict::judge(stack, &happened, &traffic, report).await? {
         let changes = replay::changes(stack, &replicas).await?;
-        violations.extend(
-            changes.into_iter().map(|change| format!("a replay changes nothing: {change}")),
-        );
+        report.add(Violation::of(Breach::ReplayChange, "a replay changes nothing", changes));
     }
-    say(&format!("\nfaults: {faults}"));
-    say(&format!("orders accepted: {placed}"));
-    for violation in &violations {
-        say(&format!("violated: {violation}"));
-    }
-    if violations.is_empty() {
-        say(
-            "what customers were told is what the databases and the topics say, and a replay changes nothing",
-        );
-    }
-    settled?;
-    ensure!(
-        violations.is_empty(),
-        "{} rules are violated; `cargo xtask chaos --seed {seed}` draws the same faults",
-        violations.len()
-    );
+    let secrets = [leaks::of_stack(stack).as_slice(), traffic.secrets()].concat();
+    let leaks = leaks::search(stack, &secrets)?;
+    report.add(Violation::of(Breach::LogLeak, "no secret stands in a log", leaks));
     Ok(())
 }

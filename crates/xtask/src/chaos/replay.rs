@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use contracts::topic::Topic;
+use contracts::topic::{Topic, dead_letter_topic};
 use futures_util::future::try_join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::kafka::{committed, delete_group, ends};
@@ -32,7 +32,7 @@ pub async fn changes(stack: &Stack, replicas: &Replicas<'_>) -> Result<Vec<Strin
     }
     let url = in_database(&stack.description.database_url, DATABASE);
     let mut connection = PgConnection::connect(&url).await?;
-    let (tables, records) = (digests(&mut connection).await?, ends(brokers, &topics).await?);
+    let (tables, records) = (digests(&mut connection).await?, all_ends(brokers).await?);
     let mut read: BTreeMap<&str, Offsets> = BTreeMap::new();
     for service in SERVICES {
         read.insert(service, committed(brokers, service, &topics).await?);
@@ -58,13 +58,21 @@ pub async fn changes(stack: &Stack, replicas: &Replicas<'_>) -> Result<Vec<Strin
             changes.push(format!("{table} has other rows ({before} before, {digest} now)"));
         }
     }
-    for ((topic, partition), end) in ends(brokers, &topics).await? {
+    for ((topic, partition), end) in all_ends(brokers).await? {
         let before = records.get(&(topic.clone(), partition)).copied().unwrap_or_default();
         if before != end {
             changes.push(format!("{topic} has {} new records", end - before));
         }
     }
     Ok(changes)
+}
+
+/// Where the topics end, those of dead letters included.
+async fn all_ends(brokers: &str) -> Result<Offsets> {
+    let dead_letters = SERVICES.map(dead_letter_topic);
+    let topics = Topic::ALL.iter().map(|topic| topic.name());
+    let topics: Vec<&str> = topics.chain(dead_letters.iter().map(String::as_str)).collect();
+    ends(brokers, &topics).await
 }
 
 /// What each table holds, but for those that only tell what was read: a count and a sum over the rows. Auth

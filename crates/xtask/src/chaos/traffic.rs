@@ -5,12 +5,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
 
+use super::leaks::Secret;
+use super::requests::Answers;
+use super::streams::Seen;
 use crate::demo::stock_up;
 use crate::parts::Admin;
 use crate::shop::{Account, Shop};
@@ -18,7 +22,6 @@ use crate::shop::{Account, Shop};
 const CUSTOMERS: usize = 8;
 /// Units of the product that all want and few get.
 const HOT_STOCK: u32 = 50;
-const PASSWORD: &str = "correct horse battery staple";
 
 /// What a customer is up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +61,11 @@ impl Kind {
     }
 }
 
-/// The orders that were accepted, by customer.
+/// The orders that were accepted.
 #[derive(Debug, Default)]
 pub struct Accepted {
-    /// Ids by the customer's e-mail.
-    pub orders: BTreeMap<String, BTreeSet<String>>,
+    /// Every answer.
+    pub answers: Answers,
     kinds: BTreeMap<Kind, u32>,
 }
 
@@ -76,12 +79,9 @@ impl fmt::Display for Accepted {
 impl Accepted {
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.orders.values().map(BTreeSet::len).sum()
+        self.answers.values().flatten().collect::<BTreeSet<_>>().len()
     }
 }
-
-/// What a customer's stream has told: each version of each order.
-pub type Seen = BTreeMap<String, BTreeSet<(String, u32)>>;
 
 /// The customers, each with a stream that is opened again whenever it breaks.
 pub struct Traffic {
@@ -91,6 +91,7 @@ pub struct Traffic {
     hot: String,
     drawn_from: u64,
     seen: Arc<Mutex<Seen>>,
+    secrets: Vec<Secret>,
     _streams: JoinSet<()>,
 }
 
@@ -110,16 +111,22 @@ impl Traffic {
         stock_up(shop, &admin, &hot, HOT_STOCK).await?;
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let (mut customers, mut streams) = (Vec::new(), JoinSet::new());
+        let mut secrets = tokens(&admin);
         for number in 0..CUSTOMERS {
-            let email = format!("chaos-{number}@example.com");
-            let customer = shop.sign_up(&email, PASSWORD).await?;
+            // Like nothing else, to be looked for in the logs.
+            let email = format!("chaos-{number}-{}@example.com", Uuid::now_v7().simple());
+            let password = format!("open sesame {}", Uuid::now_v7().simple());
+            let customer = shop.sign_up(&email, &password).await?;
+            secrets.push(Secret::new("a customer's address", &email));
+            secrets.push(Secret::new("a customer's password", &password));
+            secrets.extend(tokens(&customer));
             let mut changes = shop.changes(&customer).await?;
             let seen = Arc::clone(&seen);
             streams.spawn(async move {
                 while let Ok(change) = changes.next().await {
                     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                     let theirs = seen.entry(email.clone()).or_default();
-                    theirs.insert((change.order_id, change.version));
+                    theirs.insert(change);
                 }
             });
             customers.push(customer);
@@ -131,8 +138,14 @@ impl Traffic {
             hot,
             drawn_from,
             seen,
+            secrets,
             _streams: streams,
         })
+    }
+
+    /// What customers and the admin signed in with, and got for it.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// What the streams have told so far.
@@ -165,32 +178,41 @@ impl Traffic {
 }
 
 impl Accepted {
-    fn add(&mut self, (email, order, kind): (String, String, Kind)) {
-        self.orders.entry(email).or_default().insert(order);
+    fn add(&mut self, Placed { email, key, answers, kind }: Placed) {
+        self.answers.entry((email, key)).or_default().extend(answers);
         *self.kinds.entry(kind).or_default() += 1;
     }
 }
 
-/// One order from its placing to what its customer does with it.
-async fn order(
-    shop: Shop,
-    customer: Account,
-    sku: String,
+/// What a customer was answered under a key.
+struct Placed {
+    email: String,
+    key: String,
+    answers: Vec<String>,
     kind: Kind,
-) -> Result<(String, String, Kind)> {
-    let key = uuid::Uuid::now_v7().to_string();
+}
+
+/// One order from its placing to what its customer does with it. Requests are repeated until they are answered.
+async fn order(shop: Shop, customer: Account, sku: String, kind: Kind) -> Result<Placed> {
+    let key = Uuid::now_v7().to_string();
     let place = || shop.place_order_under(&key, &customer, &sku, kind.method());
-    let id = if kind == Kind::AsksTwice {
+    let answers = if kind == Kind::AsksTwice {
         let ((first, _), (second, _)) = tokio::try_join!(place(), place())?;
-        ensure!(first == second, "one key has placed two orders, {first} and {second}");
-        first
+        vec![first, second]
     } else {
-        place().await?.0
+        vec![place().await?.0]
     };
     if matches!(kind, Kind::PaysLater | Kind::Cancels) {
-        act(&shop, &customer, &id, kind).await;
+        act(&shop, &customer, &answers[0], kind).await;
     }
-    Ok((customer.email, id, kind))
+    Ok(Placed { email: customer.email, key, answers, kind })
+}
+
+fn tokens(account: &Account) -> Vec<Secret> {
+    vec![
+        Secret::new("an access token", &account.token),
+        Secret::new("a refresh token", &account.refresh_token),
+    ]
 }
 
 /// Pays or cancels, and tries for a while. An order that has ended meanwhile refuses, so that neither works

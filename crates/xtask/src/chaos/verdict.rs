@@ -1,132 +1,152 @@
-//! Compares what customers were told with what the databases and the topics hold.
+//! Waits until nothing moves any more, and compares all that customers, databases, topics and mails tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
-use contracts::ids::OrderId;
-use contracts::topic::Topic;
+use contracts::ids::Sku;
+use contracts::topic::{Topic, dead_letter_topic};
 use sqlx::{Connection, PgConnection};
-use test_support::kafka::{Record, read_until};
-use test_support::stack::in_database;
-use uuid::Uuid;
+use test_support::kafka::{Record, committed, ends, read_all};
+use test_support::stack::{SERVICES, in_database};
+use tokio::time::{Instant, sleep};
 
-use super::traffic::{Accepted, Seen};
+use super::poison::{Planted, Readers};
+use super::report::Report;
+use super::requests;
+use super::streams;
+use super::traffic::{Accepted, Traffic};
+use crate::audit::events::Events;
+use crate::audit::kept::{Kept, Stock};
+use crate::audit::{self, Breach, DeadLetter, Violation, mails};
 use crate::database::DATABASE;
 use crate::stack::Stack;
 
-const READ: Duration = Duration::from_mins(1);
+/// How long the last records, and the last words on streams, may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(200);
 
-/// An order as the orders service keeps it.
-struct Kept {
-    email: String,
-    status: String,
-    version: u32,
+/// What happened in a run, as those know who made it happen.
+#[derive(Debug)]
+pub struct Happened<'r> {
+    /// The stock before the first order.
+    pub stocked: BTreeMap<Sku, Stock>,
+    /// The orders that were answered.
+    pub placed: Accepted,
+    /// Poison.
+    pub planted: Planted,
+    /// Who reads what.
+    pub readers: &'r Readers,
 }
 
-/// Each rule that does not hold, with examples.
-pub async fn violations(stack: &Stack, accepted: &Accepted, seen: Seen) -> Result<Vec<String>> {
-    let kept = kept(&stack.description.database_url).await?;
-    let mut violations = Vec::new();
-    let mut rule = |name: &str, broken: Vec<String>| {
-        if !broken.is_empty() {
-            let some = broken.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-            violations.push(format!("{name}: {} times, such as {some}", broken.len()));
+/// What the databases hold.
+pub async fn kept(stack: &Stack) -> Result<Kept> {
+    let url = in_database(&stack.description.database_url, DATABASE);
+    Kept::read(&mut PgConnection::connect(&url).await?).await
+}
+
+/// Judges the run, for its report; whether everything has settled, so that it can be read again.
+pub async fn judge(
+    stack: &Stack,
+    happened: &Happened<'_>,
+    traffic: &Traffic,
+    report: &mut Report,
+) -> Result<bool> {
+    let brokers = &stack.description.kafka_brokers;
+    let Happened { stocked, placed, planted, readers } = happened;
+    report.accepted = placed.count();
+    let letters = planted.letters(brokers, readers).await?;
+    let unsettled = audit::wait(&stack.description.database_url, &letters).await?;
+    let missing = unsettled.iter().filter(|found| found.breach == Breach::NoDeadLetter);
+    report.planted_dead_letters =
+        letters.len().saturating_sub(missing.map(|found| found.count).sum());
+    let mut has_settled = unsettled.is_empty();
+    report.add(unsettled);
+
+    let unread = unread(brokers, readers).await?;
+    has_settled &= unread.is_none();
+    report.add(unread);
+
+    let kept = kept(stack).await?;
+    report.count_orders(&kept);
+    report.add(requests::compare(&placed.answers, &kept));
+    report.add(requests::balance(stocked, &kept));
+    report.add(events(brokers, planted, &kept).await?);
+    report.add(copies(brokers, &letters).await?);
+    report.add(mails::compare(&mails::read(&stack.folders.local().join("mail"))?, &kept));
+    report.add(told(traffic, &kept).await);
+    Ok(has_settled)
+}
+
+/// Waits until every service has read its topics to their ends, and says who has not.
+async fn unread(brokers: &str, readers: &Readers) -> Result<Option<Violation>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut behind = Vec::new();
+        for (service, topics) in readers.topics() {
+            let topics: Vec<_> = topics.into_iter().collect();
+            let (ends, read) =
+                tokio::try_join!(ends(brokers, &topics), committed(brokers, service, &topics))?;
+            for (place, end) in ends.into_iter().filter(|(_, end)| *end > 0) {
+                let read = read.get(&place).copied().unwrap_or_default();
+                if read != end {
+                    let (topic, partition) = place;
+                    behind.push(format!("{service} at {read} of {end} in {topic}/{partition}"));
+                }
+            }
         }
-    };
-    rule("an accepted order is kept, as its customer's", lost(accepted, &kept));
-    rule("a customer's stream tells every version of their orders", untold(&kept, &seen));
-    rule("a customer's stream tells of their orders alone", told_to_others(&kept, &seen));
-    let records = records(stack, &kept).await;
-    match records {
-        Ok(records) => {
-            rule("each order has one event of its end, the right one", ends(&kept, &records));
+        if behind.is_empty() || Instant::now() > deadline {
+            return Ok(Violation::of(Breach::Unread, "topics are read to their ends", behind));
         }
-        Err(error) => rule("the topics tell the end of every order", vec![format!("{error:#}")]),
+        sleep(PAUSE).await;
     }
-    Ok(violations)
 }
 
-async fn kept(superuser_url: &str) -> Result<BTreeMap<String, Kept>> {
-    let mut connection = PgConnection::connect(&in_database(superuser_url, DATABASE)).await?;
-    let rows: Vec<(Uuid, String, String, i32)> = sqlx::query_as(
-        "SELECT o.id, u.email, o.status, o.version
-         FROM orders.orders o JOIN auth.users u ON u.id = o.customer_id",
-    )
-    .fetch_all(&mut connection)
-    .await?;
-    let row = |(id, email, status, version): (Uuid, String, String, i32)| {
-        (
-            OrderId::from_uuid(id).to_string(),
-            Kept { email, status, version: version.unsigned_abs() },
-        )
-    };
-    Ok(rows.into_iter().map(row).collect())
-}
-
-fn lost(accepted: &Accepted, kept: &BTreeMap<String, Kept>) -> Vec<String> {
-    let all = accepted.orders.iter().flat_map(|(email, ids)| ids.iter().map(move |id| (email, id)));
-    all.filter(|(email, id)| kept.get(*id).is_none_or(|kept| kept.email != **email))
-        .map(|(_, id)| id.clone())
-        .collect()
-}
-
-fn untold(kept: &BTreeMap<String, Kept>, seen: &Seen) -> Vec<String> {
-    let mut untold = Vec::new();
-    for (id, order) in kept {
-        let told = seen.get(&order.email);
-        let missing = (1..=order.version)
-            .filter(|version| told.is_none_or(|told| !told.contains(&(id.clone(), *version))));
-        untold.extend(missing.map(|version| format!("version {version} of {id}")));
-    }
-    untold
-}
-
-fn told_to_others(kept: &BTreeMap<String, Kept>, seen: &Seen) -> Vec<String> {
-    let all = seen.iter().flat_map(|(email, told)| told.iter().map(move |(id, _)| (email, id)));
-    all.filter(|(email, id)| kept.get(*id).is_none_or(|kept| kept.email != **email))
-        .map(|(_, id)| id.clone())
-        .collect()
-}
-
-/// All records of the topics that tell how orders end, once there is an end of every order.
-async fn records(stack: &Stack, kept: &BTreeMap<String, Kept>) -> Result<Vec<Record>> {
-    let topics = [Topic::Orders, Topic::Fulfillment].map(Topic::name);
-    let mut ended = BTreeSet::new();
-    let mut looked_at = 0;
-    read_until(&stack.description.kafka_brokers, &topics, READ, |records| {
-        let new = records.get(looked_at..).unwrap_or_default();
-        ended.extend(new.iter().filter_map(|record| Some((end_of(record)?, record.key.clone()?))));
-        looked_at = records.len();
-        let keys: BTreeSet<_> = ended.iter().map(|(_, key)| key).collect();
-        keys.len() >= kept.len()
+/// Compares the events on all topics with what is kept.
+async fn events(brokers: &str, planted: &Planted, kept: &Kept) -> Result<Vec<Violation>> {
+    let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
+    let mut events = Events::new(kept);
+    read_all(brokers, &topics, |record| {
+        if !planted.holds(&record) {
+            events.take(&record);
+        }
     })
-    .await
+    .await?;
+    Ok(events.violations())
 }
 
-/// How the order of a record has ended, if that is what it tells.
-fn end_of(record: &Record) -> Option<&'static str> {
-    match record.header("type")? {
-        b"OrderCompleted" => Some("COMPLETED"),
-        b"OrderFailed" => Some("FAILED"),
-        b"OrderCancelled" => Some("CANCELLED"),
-        _ => None,
+/// Compares the copies on the topics of dead letters with the dead letters there must be.
+async fn copies(brokers: &str, letters: &BTreeSet<DeadLetter>) -> Result<Vec<Violation>> {
+    let topics = SERVICES.map(dead_letter_topic);
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut copies = BTreeSet::new();
+    read_all(brokers, &topics, |record| _ = copies.insert(copied(&record))).await?;
+    Ok(audit::compare_letters(&copies, letters).collect())
+}
+
+/// The dead letter that a record is a copy of; one that there is not where it says otherwise.
+fn copied(record: &Record) -> DeadLetter {
+    let text = |name| String::from_utf8_lossy(record.header(name).unwrap_or_default()).into_owned();
+    let (service, place) =
+        (text("dead-letter-service"), format!("{}/{}", record.topic, record.offset));
+    let is_its = record.topic == dead_letter_topic(&service);
+    DeadLetter {
+        service: if is_its { service } else { place },
+        topic: text("dead-letter-topic"),
+        partition: text("dead-letter-partition").parse().unwrap_or(-1),
+        offset: text("dead-letter-offset").parse().unwrap_or(-1),
     }
 }
 
-/// Orders whose ends on the topics, without repeats of one event, are not the one that is kept.
-fn ends(kept: &BTreeMap<String, Kept>, records: &[Record]) -> Vec<String> {
-    let mut told: BTreeMap<&[u8], BTreeSet<(&str, &[u8])>> = BTreeMap::new();
-    for record in records {
-        if let (Some(end), Some(key), Some(id)) =
-            (end_of(record), record.key.as_deref(), record.header("ce_id"))
-        {
-            told.entry(key).or_default().insert((end, id));
+/// Waits until streams have told everything, and says what they have not.
+async fn told(traffic: &Traffic, kept: &Kept) -> Vec<Violation> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let violations = streams::compare(&traffic.seen(), kept);
+        let is_missing = violations.iter().any(|found| found.breach == Breach::MissedSse);
+        if !is_missing || Instant::now() > deadline {
+            return violations;
         }
+        sleep(PAUSE).await;
     }
-    let wrong = kept.iter().filter(|(id, order)| {
-        let told = told.get(id.as_bytes());
-        told.is_none_or(|told| told.len() != 1 || told.iter().any(|(end, _)| *end != order.status))
-    });
-    wrong.map(|(id, _)| id.clone()).collect()
 }

@@ -34,6 +34,8 @@ pub struct Account {
     pub email: String,
     /// Access token.
     pub token: String,
+    /// What the next one can be had for, once.
+    pub refresh_token: String,
 }
 
 /// An order as the orders service answers.
@@ -77,11 +79,13 @@ impl Shop {
         #[serde(rename_all = "camelCase")]
         struct SignedIn {
             access_token: String,
+            refresh_token: String,
         }
         let credentials = json!({"email": email, "password": password});
         let request = self.request("auth", Method::POST, path).json(&credentials);
         let signed_in: SignedIn = answer(request, expected).await?;
-        Ok(Account { email: email.to_owned(), token: signed_in.access_token })
+        let SignedIn { access_token: token, refresh_token } = signed_in;
+        Ok(Account { email: email.to_owned(), token, refresh_token })
     }
 
     /// Sets what is on hand of a SKU, whatever it was.

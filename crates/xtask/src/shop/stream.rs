@@ -10,7 +10,7 @@ use super::{Account, Shop, expect};
 const RECONNECT: Duration = Duration::from_millis(250);
 
 /// One change of an order, as the stream tells it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// Which order.
