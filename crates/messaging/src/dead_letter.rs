@@ -48,7 +48,19 @@ fn storable(mut errors: Vec<String>) -> Vec<String> {
 
 /// The most bytes of original headers that a copy repeats.
 const MAX_COPIED_HEADERS: usize = 64 * 1024;
+/// What the lengths of a header's name and value take at the most.
+const HEADER_OVERHEAD: usize = 10;
 const MAX_COPIED_KEY: usize = 4 * 1024;
+
+/// What brokers take by default, as one batch.
+const MOST_OF_A_BROKER: usize = 1024 * 1024;
+
+// What replaces NUL, or what is not UTF-8, is three times as long.
+const _: () = assert!(
+    MAX_PAYLOAD + MAX_COPIED_HEADERS + MAX_ERRORS * 3 * MAX_ERROR + 3 * MAX_COPIED_KEY + 1024
+        <= MOST_OF_A_BROKER,
+    "brokers would refuse a copy, and so stop the relay"
+);
 
 /// What stands for a header's name that is not UTF-8; its value cannot be read either.
 const UNREADABLE: (&str, &[u8]) = ("\u{fffd}", b"");
@@ -107,13 +119,6 @@ pub(crate) async fn keep(
     );
     metrics::counter!("dead_letters_total", "topic" => topic.to_owned()).increment(1);
 
-    // The original headers, as far as they are text and small, and after them what happened here.
-    let mut copied = 0;
-    let original = headers.iter().filter_map(|(name, value)| {
-        let value = std::str::from_utf8(value).ok().filter(|value| !value.contains('\0'))?;
-        copied += name.len() + value.len();
-        (copied <= MAX_COPIED_HEADERS).then(|| json!([name, value]))
-    });
     // A copy the brokers refuse would stop the relay, so what is too long stays in the table.
     let key = message.key().filter(|key| key.len() <= MAX_COPIED_KEY).unwrap_or_default();
     let payload = message.payload().unwrap_or_default();
@@ -130,7 +135,9 @@ pub(crate) async fn keep(
         ("dead-letter-time", now.to_rfc3339()),
         ("dead-letter-body", body.to_owned()),
     ];
-    let headers = original.chain(ours.iter().map(|(name, value)| json!([name, value]))).collect();
+    // The original headers, and after them what happened here.
+    let ours = ours.iter().map(|(name, value)| json!([name, value]));
+    let headers = copied(&headers).map(|(name, value)| json!([name, value])).chain(ours).collect();
     tx.publish_raw(
         dead_letter_topic(service),
         String::from_utf8_lossy(key).replace('\0', ""),
@@ -139,6 +146,16 @@ pub(crate) async fn keep(
         headers,
     );
     Ok(())
+}
+
+/// Those headers that are text, the first ones that are small together.
+fn copied<'h>(headers: &[(&'h str, &'h [u8])]) -> impl Iterator<Item = (&'h str, &'h str)> {
+    let mut bytes = 0;
+    headers.iter().filter_map(move |(name, value)| {
+        let value = std::str::from_utf8(value).ok().filter(|value| !value.contains('\0'))?;
+        bytes += name.len() + value.len() + HEADER_OVERHEAD;
+        (bytes <= MAX_COPIED_HEADERS).then_some((*name, value))
+    })
 }
 
 #[cfg(test)]
@@ -160,6 +177,22 @@ mod tests {
                 if error.len() <= MAX_ERROR {
                     prop_assert_eq!(stored, &error.replace('\0', "\u{fffd}"));
                 }
+            }
+        }
+
+        #[test]
+        fn whatever_the_headers_are_what_is_copied_is_small(
+            headers in prop::collection::vec(("\\PC{0,2}", prop::collection::vec(any::<u8>(), 0..3)), 0..100),
+            repeats in 1usize..1000,
+        ) {
+            let all = headers.iter().map(|(name, value)| (name.as_str(), &value[..]));
+            let all: Vec<_> = all.cycle().take(headers.len() * repeats).collect();
+            let copied: Vec<_> = copied(&all).collect();
+            let bytes = copied.iter().map(|(name, value)| name.len() + value.len() + 10);
+            prop_assert!(bytes.sum::<usize>() <= MAX_COPIED_HEADERS);
+            let whole = |(_, value): &&(&str, &[u8])| std::str::from_utf8(value).is_ok_and(|v| !v.contains('\0'));
+            if all.len() < 1000 {
+                prop_assert_eq!(copied.len(), all.iter().filter(whole).count());
             }
         }
     }

@@ -46,7 +46,8 @@ impl KafkaConfig {
             // The relay hands over whole batches; waiting for more only delays the first.
             .set("linger.ms", "0")
             .set("compression.type", "lz4")
-            .set("message.max.bytes", "2097152")
+            // What brokers take by default; nothing larger gets into an outbox.
+            .set("message.max.bytes", "1048576")
             // The same partition for a key as Java clients choose.
             .set("partitioner", "murmur2_random");
         config

@@ -64,8 +64,13 @@ fn poisons(world: &World) -> Vec<Poison> {
         unreadable("no body", &|r| r.payload = None),
         unreadable("`ce_subject`: must be UTF-8", &|r| set_header(r, "ce_subject", b"a\xff")),
         unreadable("`traceparent`", &|r| set_header(r, "traceparent", b"\0\0")),
-        unreadable("not valid JSON", &|r| r.payload = Some(vec![b'x'; 900_000])),
-        unreadable("not valid JSON", &|r| r.payload = Some(vec![b'x'; 950_000])),
+        // As large as an event may be, with more headers than are copied; nothing packs it smaller.
+        unreadable("not valid JSON", &|r| {
+            r.payload = Some(noise(900_000));
+            r.headers.push(("some".to_owned(), hex(60_000)));
+            r.headers.push(("more".to_owned(), hex(30_000)));
+        }),
+        unreadable("not valid JSON", &|r| r.payload = Some(noise(950_000))),
         unreadable("not valid JSON", &|r| {
             r.payload = Some(b"x".to_vec());
             r.key = Some(vec![0; 200_000]);
@@ -85,6 +90,19 @@ fn poisons(world: &World) -> Vec<Poison> {
         handled("nul", "invalid byte sequence"),
         handled("swallow", "current transaction is aborted"),
     ]
+}
+
+/// Bytes that are no text and no pattern, and end as JSON never does.
+fn noise(length: usize) -> Vec<u8> {
+    let numbers =
+        (0u64..).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29).wrapping_mul(n | 1));
+    let mut noise: Vec<u8> = numbers.flat_map(u64::to_be_bytes).take(length - 1).collect();
+    noise.push(b'{');
+    noise
+}
+
+fn hex(length: usize) -> Vec<u8> {
+    noise(length.div_ceil(2)).iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
 fn picky() -> Recorder {

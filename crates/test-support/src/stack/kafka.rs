@@ -42,7 +42,6 @@ inter.broker.listener.name=BROKERS
 listener.security.protocol.map=CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT
 auto.create.topics.enable=false
 num.partitions=6
-message.max.bytes=2097152
 # Whoever comes new reads from the beginning: prices, keys, what happened to an order.
 log.retention.ms=-1
 offsets.topic.num.partitions=8
