@@ -4,7 +4,7 @@
 --
 -- A role reaches its own schema only: it owns that one, and what everybody may do by default
 -- (use the database and its `public` schema) is taken back. Other databases of the server are the
--- operator's to close: `REVOKE CONNECT ON DATABASE … FROM PUBLIC`.
+-- operator's to close, as `server.sql` does where the server is Boutique's alone.
 --
 -- No role can take all connections of the server: 60 do for five replicas, each with the ten of
 -- DATABASE_MAX_CONNECTIONS, one for the relay and one to migrate. Change them together.

@@ -9,10 +9,11 @@ use test_support::stack::{
     SERVICES, create_service_role, in_database, random_password, url_with, write_secret,
 };
 
-pub(crate) const DATABASE: &str = "boutique";
+/// Its name.
+pub const DATABASE: &str = "boutique";
 
 /// Makes database, roles and schemas where they are missing. Returns each service's URL.
-pub(crate) async fn prepare(
+pub async fn prepare(
     superuser_url: &str,
     passwords: &Passwords,
 ) -> Result<BTreeMap<&'static str, String>> {
@@ -42,11 +43,11 @@ pub(crate) async fn prepare(
 
 /// The random passwords of a stack: of each service's role, and of the shop's admin.
 #[derive(Debug)]
-pub(crate) struct Passwords(BTreeMap<String, String>);
+pub struct Passwords(BTreeMap<String, String>);
 
 impl Passwords {
     /// Reads them from a file that only its owner may read; makes those that are missing.
-    pub(crate) fn read_or_make(path: &Path) -> Result<Self> {
+    pub fn read_or_make(path: &Path) -> Result<Self> {
         let mut passwords: BTreeMap<String, String> = match std::fs::read_to_string(path) {
             Ok(text) => serde_json::from_str(&text)
                 .with_context(|| format!("{} is broken", path.display()))?,

@@ -32,6 +32,8 @@ const SETTINGS: [&str; 9] = [
     "log_timezone=UTC",
 ];
 
+const SERVER: &str = include_str!("../../../../deploy/postgres/server.sql");
+
 /// A Postgres server that keeps everything in one folder.
 ///
 /// It goes on running when the handle is dropped.
@@ -56,6 +58,9 @@ impl Postgres {
         make_dir(dir)?;
         let password = init(&programs, dir).await?;
         let process = run(&programs, dir, port, &password).await?;
+        let mut connection = PgConnection::connect(&superuser_url(&password, port)).await?;
+        sqlx::raw_sql(SERVER).execute(&mut connection).await?;
+        connection.close().await?;
         Ok(Self { programs, dir: dir.to_path_buf(), port, password, process })
     }
 

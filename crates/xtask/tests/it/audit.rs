@@ -1,12 +1,13 @@
 //! Each rule of the audit finds what breaks it, in the schemas as the services have them.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::Connection;
 use test_support::TestEnv;
-use test_support::stack::{SERVICES, checkout};
+use test_support::stack::SERVICES;
 use xtask::audit::{rules, violations};
+
+use crate::migrations::migrate;
 
 /// Orders of every end, in which everything adds up.
 const WORLD: &str = include_str!("audit/world.sql");
@@ -26,7 +27,7 @@ fn plantings() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'sta
 async fn each_rule_finds_what_breaks_it_and_nothing_where_all_adds_up() {
     let env = TestEnv::new("orders").await;
     for service in SERVICES {
-        migrate(&env, service).await;
+        migrate(&env.database_url_of(service).await, service).await;
     }
     let mut connection = env.superuser().await;
     sqlx::raw_sql(WORLD).execute(&mut connection).await.unwrap();
@@ -46,21 +47,4 @@ async fn each_rule_finds_what_breaks_it_and_nothing_where_all_adds_up() {
             tx.rollback().await.unwrap();
         }
     }
-}
-
-/// The schema as the service makes it: the migrations of the crates all share, and its own.
-async fn migrate(env: &TestEnv, service: &str) {
-    let url = env.database_url_of(service).await;
-    let mut connection = PgConnection::connect(&url).await.unwrap();
-    for folder in ["messaging", "service-kit", service] {
-        let folder = checkout().join("migrations").join(folder);
-        let mut files: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            let sql = fs::read_to_string(&file).unwrap();
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        }
-    }
-    connection.close().await.unwrap();
 }

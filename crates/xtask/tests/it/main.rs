@@ -5,3 +5,5 @@
 mod audit;
 mod end_to_end;
 mod imports;
+mod migrations;
+mod roles;
