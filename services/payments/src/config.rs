@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::provider::Provider;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Ledger, Sandbox};
 
 /// How payments are made.
 #[derive(Clone, clap::Args)]
@@ -53,6 +53,9 @@ pub struct Config {
         value_parser = clap::builder::NonEmptyStringValueParser::new()
     )]
     pub sandbox_webhook_secret: Option<String>,
+    /// For tests: what the sandbox was asked
+    #[arg(skip)]
+    pub sandbox_ledger: Option<Ledger>,
 }
 
 /// The providers there are.
@@ -67,7 +70,8 @@ impl Config {
     pub fn provider(&self) -> Provider {
         match self.payment_provider {
             ProviderName::Sandbox => {
-                Provider::Sandbox(Sandbox { slow: Duration::from_millis(self.sandbox_slow_ms) })
+                let slow = Duration::from_millis(self.sandbox_slow_ms);
+                Provider::Sandbox(Sandbox { slow, ledger: self.sandbox_ledger.clone() })
             }
         }
     }

@@ -4,6 +4,7 @@
 //! that keeps its answers by idempotency key. So it also answers the same after a restart, and to
 //! whichever replica asks.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::events::PaymentFailureReason;
@@ -25,6 +26,23 @@ pub const TIMEOUT: &str = "pm_card_timeout";
 pub struct Sandbox {
     /// How long the slow card takes.
     pub slow: Duration,
+    /// Where it notes what it was asked, if anybody wants to know.
+    pub ledger: Option<Ledger>,
+}
+
+/// All that a sandbox was asked, as tests look into it: it outlives the process that asked. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<Vec<Request>>>);
+
+impl Ledger {
+    /// Every request so far, in the order they came in.
+    pub fn requests(&self) -> Vec<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, request: &Request) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+    }
 }
 
 impl Sandbox {
@@ -35,6 +53,9 @@ impl Sandbox {
 
     /// Answers as the payment method says, after the time it takes.
     pub async fn ask(&self, request: &Request) -> Answer {
+        if let Some(ledger) = &self.ledger {
+            ledger.note(request);
+        }
         let method = match &request.action {
             Action::Authorize { method } => method,
             Action::Capture { reference }
@@ -88,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    const SANDBOX: Sandbox = Sandbox { slow: Duration::from_secs(2) };
+    const SANDBOX: Sandbox = Sandbox { slow: Duration::from_secs(2), ledger: None };
 
     fn request(action: Action, attempt: u32) -> Request {
         Request {

@@ -8,6 +8,7 @@ mod late;
 mod pay;
 mod poison;
 mod provider;
+mod race;
 mod shop;
 mod steps;
 mod webhooks;

@@ -6,6 +6,9 @@ use chrono::Utc;
 use contracts::events::{Event, InventoryReserved, Line, OrderCreated};
 use contracts::ids::{CustomerId, OrderId};
 use contracts::topic::{Topic, dead_letter_topic};
+use payments::payment::Operation;
+use payments::provider::Request;
+use payments::sandbox::{self, Ledger};
 use payments::{Config, ProviderName, SERVICE};
 use serde_json::{Value, json};
 use service_kit::config::KafkaArgs;
@@ -26,6 +29,7 @@ pub fn config() -> Config {
         provider_timeout_ms: 5000,
         sandbox_slow_ms: 300,
         sandbox_webhook_secret: None,
+        sandbox_ledger: Some(Ledger::default()),
     }
 }
 
@@ -34,6 +38,7 @@ pub struct Shop {
     pub service: TestService,
     pub pool: PgPool,
     pub customer: TestCaller,
+    pub ledger: Ledger,
     client: reqwest::Client,
 }
 
@@ -44,13 +49,21 @@ impl Shop {
 
     pub async fn open_with(config: Config) -> Self {
         let env = environment().await;
-        let service = replica(&env, config).await;
-        Self::of(env, service)
+        let service = replica(&env, config.clone()).await;
+        Self::of(env, service, &config)
     }
 
-    pub fn of(env: TestEnv, service: TestService) -> Self {
+    /// Where events of different orders overtake each other.
+    pub async fn open_with_partitions(partitions: i32) -> Self {
+        let (env, config) = (environment_of(partitions).await, config());
+        let service = replica(&env, config.clone()).await;
+        Self::of(env, service, &config)
+    }
+
+    pub fn of(env: TestEnv, service: TestService, config: &Config) -> Self {
         let (pool, customer) = (service.pool.clone(), TestCaller::customer().unwrap());
-        Self { env, service, pool, customer, client: reqwest::Client::new() }
+        let ledger = config.sandbox_ledger.clone().unwrap();
+        Self { env, service, pool, customer, ledger, client: reqwest::Client::new() }
     }
 
     /// Delivers events and returns when they were processed.
@@ -91,21 +104,43 @@ impl Shop {
         .await;
     }
 
-    /// How often the provider was asked for the latest operation of an order's payment.
-    pub async fn attempts(&self, order: OrderId) -> i32 {
-        let found = sqlx::query_scalar("SELECT attempt FROM payments WHERE order_id = $1");
-        found.bind(order.as_uuid()).fetch_one(&self.pool).await.unwrap()
+    /// How often the provider was asked to do something for an order.
+    pub fn asked(&self, order: OrderId, what: Operation) -> usize {
+        let is_it = |r: &&Request| r.order == order && r.action.operation() == what;
+        self.ledger.requests().iter().filter(is_it).count()
     }
 
-    /// Waits until the provider is being asked for an order's payment.
+    /// Waits until the provider was asked to authorise an order's payment.
     pub async fn asked_for(&self, order: OrderId) {
-        eventually(PATIENCE, async || (self.attempts(order).await == 1).then_some(())).await;
+        let asked = async || (self.asked(order, Operation::Authorize) > 0).then_some(());
+        eventually(PATIENCE, asked).await;
+    }
+
+    /// What the provider has done for an order, in order: what comes under one key it does once, however
+    /// often it is asked.
+    pub fn done(&self, order: OrderId) -> Vec<Operation> {
+        let mut done: Vec<Request> = Vec::new();
+        for request in self.ledger.requests().into_iter().filter(|r| r.order == order) {
+            let known = done.iter().find(|r| r.idempotency_key == request.idempotency_key);
+            if let Some(known) = known {
+                let asked = (&request.action, request.amount);
+                assert_eq!(asked, (&known.action, known.amount), "two things under one key");
+            } else if !matches!(sandbox::answer(&request), payments::cause::Answer::Declined(_)) {
+                done.push(request);
+            }
+        }
+        done.iter().map(|request| request.action.operation()).collect()
     }
 
     /// How many payments stand where.
     pub async fn count(&self, state: &str) -> i64 {
         let found = sqlx::query_scalar("SELECT count(*) FROM payments WHERE state = $1");
         found.bind(state).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub async fn dead_letters(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM dead_letters");
+        count.fetch_one(&self.pool).await.unwrap()
     }
 
     /// All that was told so far of an order's payment. The topics have one partition, and a relay
@@ -161,11 +196,15 @@ impl Shop {
 
 /// Servers, and topics of one partition.
 pub async fn environment() -> TestEnv {
+    environment_of(1).await
+}
+
+async fn environment_of(partitions: i32) -> TestEnv {
     let env = TestEnv::new(SERVICE.name).await;
     let mut topics: Vec<_> = Topic::ALL.iter().map(|topic| topic.name()).collect();
     let dead_letters = dead_letter_topic(SERVICE.name);
     topics.push(&dead_letters);
-    env.create_topics_of(&topics, 1).await;
+    env.create_topics_of(&topics, partitions).await;
     env
 }
 
