@@ -6,6 +6,7 @@
 //! * [`Consumer`] and [`Handler`]: batches of events, one transaction a batch, deduplicated by the
 //!   inbox; what can never be processed becomes a dead letter.
 //! * [`DeadLetters`]: shows an operator what was kept, and processes it after all.
+//! * [`Handover`]: what a transaction makes due goes to the worker that does it, without a claim.
 //! * [`Tail`]: follows topics without a group, for live streams.
 //!
 //! This is the only crate, with the test support, that knows rdkafka.
@@ -16,6 +17,7 @@ mod consumer;
 mod dead_letter;
 mod deadline;
 mod error;
+mod handover;
 mod inbox;
 mod kafka;
 mod linger;
@@ -32,6 +34,7 @@ pub use dead_letter::{
 };
 pub use deadline::in_time;
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
+pub use handover::{Handover, Leased, Worklist, handover};
 pub use kafka::KafkaConfig;
 pub use linger::Linger;
 pub use outbox::{Outbox, PublishError, Tx};

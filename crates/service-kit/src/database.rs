@@ -115,6 +115,11 @@ fn options(url: &str, service: &str) -> anyhow::Result<PgConnectOptions> {
             ("lock_timeout", "5s"),
             ("idle_in_transaction_session_timeout", "15s"),
             ("transaction_timeout", "20s"),
+            // Every statement finds its rows by a key. Plans are cached, and one that was made while a
+            // table was empty, or believed to be, would go on reading all of it as it grows.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
         ])
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT))

@@ -1,24 +1,16 @@
 //! What customers are to be told, and where mail reaches them.
 
-use std::sync::Arc;
-
 use contracts::events::{Event, EventType};
-use messaging::{Handler, HandlerError, Received, Tx};
+use messaging::{Handler, HandlerError, Handover, Leased, Received, Tx};
 use service_kit::tokens::store_signing_key;
-use tokio::sync::Notify;
 
-use crate::{notice, store};
+use crate::notice::{self, Notice};
+use crate::store::{self, Due, Queued};
 
 /// Records; sending is the sender's, so that a slow mail server holds up no partition.
 pub struct Inbound {
-    recorded: Arc<Notify>,
-}
-
-impl Inbound {
-    /// `recorded` is told of what has been committed.
-    pub fn new(recorded: Arc<Notify>) -> Self {
-        Self { recorded }
-    }
+    /// Where what is to be sent goes.
+    pub due: Handover<Due>,
 }
 
 impl Handler for Inbound {
@@ -48,11 +40,34 @@ impl Handler for Inbound {
         if !recipients.is_empty() {
             store::insert_recipients(tx.conn(), &recipients).await?;
         }
-        if !notices.is_empty() {
-            store::insert(tx.conn(), &notices).await?;
-            let recorded = Arc::clone(&self.recorded);
-            tx.after_commit(move || recorded.notify_one());
+        if notices.is_empty() {
+            return Ok(());
         }
+        self.queue(tx, &notices).await
+    }
+}
+
+impl Inbound {
+    /// Queues what customers are to be told, leased to this replica's sender as far as it has hands.
+    async fn queue(&self, tx: &mut Tx, notices: &[Notice]) -> Result<(), HandlerError> {
+        let mut hands = Vec::new();
+        let queued: Vec<_> = notices
+            .iter()
+            .map(|notice| {
+                // Whose it is is the claim's to find out.
+                let hand = notice.customer.and_then(|_known| self.due.hand());
+                let leased = hand.is_some();
+                hands.extend(hand);
+                Queued { notice, leased }
+            })
+            .collect();
+        if queued.iter().any(|queued| !queued.leased) {
+            self.due.wake_after_commit(tx);
+        }
+        let leased = store::insert(tx.conn(), &queued, self.due.lease()).await?;
+        // Those that were queued before are not returned, and their hands are free again.
+        let leased = leased.into_iter().zip(hands);
+        self.due.after_commit(tx, leased.map(|(work, hand)| Leased { work, hand }).collect());
         Ok(())
     }
 }

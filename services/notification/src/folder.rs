@@ -1,19 +1,16 @@
 //! E-mails as files, for whoever has no mail server.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::Context;
-use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use crate::delivery::Attempt;
+use crate::mailer::Letter;
 
 /// A folder of `.eml` files, named after their notifications: a repeat takes the place of the first.
 pub struct Folder {
     path: PathBuf,
-    /// Held while one is written: many at once would only wait for each other in the kernel.
-    writing: Mutex<()>,
 }
 
 impl Folder {
@@ -21,21 +18,33 @@ impl Folder {
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         let made = tokio::fs::create_dir_all(path).await;
         made.with_context(|| format!("cannot make the folder {} (MAIL_DIR)", path.display()))?;
-        Ok(Self { path: path.to_owned(), writing: Mutex::new(()) })
+        Ok(Self { path: path.to_owned() })
     }
 
-    /// Whoever sees the file sees all of it. It is not flushed to disk: this folder is to look at.
-    pub async fn write(&self, id: Uuid, mail: Vec<u8>) -> Attempt {
-        let part = self.path.join(format!("{id}.part"));
-        let whole = self.path.join(format!("{id}.eml"));
-        let _writing = self.writing.lock().await;
-        let written = tokio::task::spawn_blocking(move || {
-            fs::write(&part, mail)?;
-            fs::rename(&part, whole)
+    /// Writes them one after the other, since many at once would only wait for each other in the kernel; the
+    /// attempts with the letters' positions. They are not flushed to disk: this folder is to look at.
+    pub async fn write(&self, letters: Vec<Letter>) -> Vec<(usize, Attempt)> {
+        let path = self.path.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let attempt = |letter: Letter| {
+                let attempt = match write(&path, &letter) {
+                    Ok(()) => Attempt::Sent,
+                    Err(error) => Attempt::Later(format!("cannot write to MAIL_DIR: {error}")),
+                };
+                (letter.position, attempt)
+            };
+            letters.into_iter().map(attempt).collect()
         });
-        match written.await.map_err(std::io::Error::from).flatten() {
-            Ok(()) => Attempt::Sent,
-            Err(error) => Attempt::Later(format!("cannot write to MAIL_DIR: {error}")),
-        }
+        writing.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "writing panicked; again after the lease");
+            Vec::new()
+        })
     }
+}
+
+/// Whoever sees the file sees all of it.
+fn write(folder: &Path, letter: &Letter) -> io::Result<()> {
+    let part = folder.join(format!("{}.part", letter.id));
+    fs::write(&part, letter.message.formatted())?;
+    fs::rename(&part, folder.join(format!("{}.eml", letter.id)))
 }

@@ -15,11 +15,10 @@ mod smtp_url;
 mod store;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
+use messaging::Handover;
 use service_kit::{Kit, Service};
 use sqlx::migrate::Migrator;
-use tokio::sync::Notify;
 
 pub use crate::config::Config;
 pub use crate::consumer::Inbound;
@@ -36,9 +35,9 @@ pub const SERVICE: Service =
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
     let mailer = Mailer::new(&config).await?;
-    let recorded = Arc::new(Notify::new());
-    let sender = Sender::new(kit.pool.clone(), mailer, config.mail_from, recorded.clone());
-    kit.consume_events_at_leisure(Inbound::new(recorded));
+    let (due, worklist) = messaging::handover(mailer.at_once(), sender::PATIENCE);
+    let sender = Sender { pool: kit.pool.clone(), mailer, from: config.mail_from, worklist };
+    kit.consume_events_at_leisure(Inbound { due });
     kit.spawn("sender", sender.run(kit.shutdown.clone()));
     kit.serve_http(http::routes(kit.pool.clone())).await
 }
@@ -46,5 +45,5 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
 /// The handler for dead letters that are redriven, in a process of its own: the senders of a
 /// running replica find what it leaves in the tables.
 pub fn redriving(_kit: &Kit) -> Inbound {
-    Inbound::new(Arc::default())
+    Inbound { due: Handover::elsewhere() }
 }

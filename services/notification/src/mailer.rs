@@ -1,6 +1,9 @@
 //! Where e-mails go.
 
+use std::sync::Arc;
+
 use lettre::Message;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -10,8 +13,17 @@ use crate::smtp::Smtp;
 
 /// The way out, as configured.
 pub enum Mailer {
-    Smtp(Smtp),
+    Smtp(Arc<Smtp>),
     Folder(Folder),
+}
+
+/// An e-mail to hand over.
+pub struct Letter {
+    /// Among those that are sent together.
+    pub position: usize,
+    /// That of the notification.
+    pub id: Uuid,
+    pub message: Message,
 }
 
 impl Mailer {
@@ -20,24 +32,41 @@ impl Mailer {
         match config.smtp_url.as_deref() {
             // An empty variable is how compose files say that there is none.
             None | Some("") => Folder::open(&config.mail_dir).await.map(Self::Folder),
-            Some(url) => Smtp::new(url).map(Self::Smtp),
+            Some(url) => Smtp::new(url).map(Arc::new).map(Self::Smtp),
         }
     }
 
     /// How many e-mails may be on their way at the same time.
-    pub fn at_once(&self) -> u32 {
+    pub fn at_once(&self) -> usize {
         match self {
             // Mail servers bound the connections of one client.
             Self::Smtp(_) => 8,
-            Self::Folder(_) => 256,
+            Self::Folder(_) => 1024,
         }
     }
 
-    /// Hands over one e-mail.
-    pub async fn send(&self, id: Uuid, message: &Message) -> Attempt {
+    /// Hands e-mails over; the attempts with their letters' positions, in any order. What is missing broke
+    /// off, and comes again.
+    pub async fn send(&self, letters: Vec<Letter>) -> Vec<(usize, Attempt)> {
         match self {
-            Self::Smtp(smtp) => smtp.send(message).await,
-            Self::Folder(folder) => folder.write(id, message.formatted()).await,
+            Self::Smtp(smtp) => {
+                let mut sending = JoinSet::new();
+                for Letter { position, message, .. } in letters {
+                    let smtp = Arc::clone(smtp);
+                    sending.spawn(async move { (position, smtp.send(&message).await) });
+                }
+                let mut attempts = Vec::with_capacity(sending.len());
+                while let Some(ended) = sending.join_next().await {
+                    match ended {
+                        Ok(attempt) => attempts.push(attempt),
+                        Err(error) => {
+                            tracing::error!(%error, "sending panicked; again after the lease");
+                        }
+                    }
+                }
+                attempts
+            }
+            Self::Folder(folder) => folder.write(letters).await,
         }
     }
 }

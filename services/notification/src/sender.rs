@@ -1,86 +1,128 @@
 //! The worker that sends what is due.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use messaging::in_time;
+use messaging::{Leased, Worklist, in_time};
 use sqlx::PgPool;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{Attempt, Next, next};
 use crate::mail::{Mail, Unwritable};
-use crate::mailer::Mailer;
+use crate::mailer::{Letter, Mailer};
 use crate::store::{self, Due, Settled};
 
-/// How long a claimed notification is left alone by others: longer than any e-mail may take.
-const LEASE: Duration = Duration::from_mins(1);
+/// How long a leased notification is at work: longer than any e-mail may take.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often it looks for what is due again, and for what other replicas have left.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Sends notifications, a bounded number at once. Each replica has one.
 ///
-/// It claims them, sends, and records the outcome, in this order, so that none is lost. A crash
-/// between sending and recording sends an e-mail again after the lease. Over SMTP that cannot be
-/// avoided; the repeat has the same Message-ID, by which receivers can drop it.
+/// They come leased from the transactions of this replica, or are claimed, which is a lease as well. It sends,
+/// and records the outcome, in this order, so that none is lost. A crash between sending and recording sends
+/// an e-mail again after the lease. Over SMTP that cannot be avoided; the repeat has the same Message-ID, by
+/// which receivers can drop it.
 pub struct Sender {
-    pool: PgPool,
-    way_out: Arc<WayOut>,
-    recorded: Arc<Notify>,
-}
-
-struct WayOut {
-    mailer: Mailer,
-    from: Mailbox,
+    pub pool: PgPool,
+    pub mailer: Mailer,
+    pub from: Mailbox,
+    pub worklist: Worklist<Due>,
 }
 
 impl Sender {
-    /// `recorded` wakes it.
-    pub fn new(pool: PgPool, mailer: Mailer, from: Mailbox, recorded: Arc<Notify>) -> Self {
-        Self { pool, way_out: Arc::new(WayOut { mailer, from }), recorded }
-    }
-
-    /// Sends until `shutdown`; what is on its way then is ended first.
-    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    /// Sends until `shutdown`; what was leased before is ended first.
+    pub async fn run(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut maybe_due = true;
+        let mut leased = Vec::new();
         while !shutdown.is_cancelled() {
-            let claiming = store::claim(&self.pool, self.way_out.mailer.at_once(), LEASE);
-            match in_time(claiming).await {
-                Ok(due) if !due.is_empty() => {
-                    let settled = self.send(due).await;
-                    self.record(&settled, &shutdown).await;
-                    continue;
-                }
-                Ok(_nothing) => {}
-                Err(error) => tracing::warn!(%error, "cannot claim notifications; trying again"),
+            self.take_leased(&mut leased);
+            if maybe_due {
+                maybe_due = self.claim(&mut leased).await;
+            }
+            if !leased.is_empty() {
+                self.send(&mut leased, &shutdown).await;
+                continue;
             }
             tokio::select! {
+                Some(first) = self.worklist.leased.recv() => leased.push(first),
+                () = self.worklist.woken.notified(), if !maybe_due => maybe_due = true,
+                _ = poll.tick() => maybe_due = true,
                 () = shutdown.cancelled() => {}
-                () = self.recorded.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
             }
         }
+        // From now on what falls due is left to other replicas.
+        self.worklist.hands.close();
+        self.take_leased(&mut leased);
+        self.send(&mut leased, &shutdown).await;
         Ok(())
     }
 
-    async fn send(&self, due: Vec<Due>) -> Vec<Settled> {
-        let mut sending = JoinSet::new();
-        for due in due {
-            let way_out = Arc::clone(&self.way_out);
-            sending.spawn(async move {
-                let attempt = way_out.send(&due).await;
-                settled(&due, &attempt)
-            });
+    fn take_leased(&mut self, leased: &mut Vec<Leased<Due>>) {
+        while let Ok(next) = self.worklist.leased.try_recv() {
+            leased.push(next);
         }
-        let mut all = Vec::with_capacity(sending.len());
-        while let Some(ended) = sending.join_next().await {
-            match ended {
-                Ok(settled) => all.push(settled),
-                Err(error) => tracing::error!(%error, "sending panicked; again after the lease"),
+    }
+
+    /// Claims as much as there are hands for; whether more may be due.
+    async fn claim(&self, leased: &mut Vec<Leased<Due>>) -> bool {
+        let hands = &self.worklist.hands;
+        let room = hands.available_permits();
+        let wanted = u32::try_from(room).unwrap_or(u32::MAX);
+        let Ok(mut free) = hands.clone().try_acquire_many_owned(wanted) else { return false };
+        if room == 0 {
+            return false;
+        }
+        let claiming = store::claim(&self.pool, room, self.worklist.lease);
+        let claimed = in_time(claiming).await.unwrap_or_else(|error: sqlx::Error| {
+            tracing::warn!(%error, "cannot claim notifications; trying again");
+            Vec::new()
+        });
+        let all = claimed.len() == room;
+        let with_hand = |work| free.split(1).map(|hand| Leased { work, hand });
+        leased.extend(claimed.into_iter().filter_map(with_hand));
+        all
+    }
+
+    /// Sends them all, and records what became of them.
+    async fn send(&self, leased: &mut Vec<Leased<Due>>, shutdown: &CancellationToken) {
+        if leased.is_empty() {
+            return;
+        }
+        let mut letters = Vec::with_capacity(leased.len());
+        let mut settled = Vec::with_capacity(leased.len());
+        for (position, Leased { work: due, .. }) in leased.iter().enumerate() {
+            match self.letter(position, due) {
+                Ok(letter) => letters.push(letter),
+                Err(attempt) => settled.push(outcome(due, &attempt)),
             }
         }
-        all
+        for (position, attempt) in self.mailer.send(letters).await {
+            settled.extend(leased.get(position).map(|leased| outcome(&leased.work, &attempt)));
+        }
+        // Another replica may have claimed some of them: whoever changes rows does so in one order.
+        settled.sort_unstable_by(|a, b| (a.order_id, &a.kind).cmp(&(b.order_id, &b.kind)));
+        self.record(&settled, shutdown).await;
+        leased.clear();
+    }
+
+    fn letter(&self, position: usize, due: &Due) -> Result<Letter, Attempt> {
+        let to = due.email.as_deref().ok_or(Attempt::NoAddress)?;
+        let mail = Mail {
+            id: due.id,
+            from: &self.from,
+            to,
+            subject: &due.subject,
+            body: &due.body,
+            date: due.created_at,
+        };
+        let message = mail.message().map_err(|error| match error {
+            Unwritable::Address(error) => Attempt::Impossible(error.to_string()),
+            Unwritable::Mail(error) => Attempt::Impossible(error.to_string()),
+        })?;
+        Ok(Letter { position, id: due.id, message })
     }
 
     /// Records until it is recorded: whoever claimed these again would send them twice.
@@ -95,27 +137,8 @@ impl Sender {
     }
 }
 
-impl WayOut {
-    async fn send(&self, due: &Due) -> Attempt {
-        let Some(to) = &due.email else { return Attempt::NoAddress };
-        let mail = Mail {
-            id: due.id,
-            from: &self.from,
-            to,
-            subject: &due.subject,
-            body: &due.body,
-            date: due.created_at,
-        };
-        match mail.message() {
-            Ok(message) => self.mailer.send(due.id, &message).await,
-            Err(Unwritable::Address(error)) => Attempt::Impossible(error.to_string()),
-            Err(Unwritable::Mail(error)) => Attempt::Impossible(error.to_string()),
-        }
-    }
-}
-
 /// Decides what follows, and tells the log: by the notification's id, never by the address.
-fn settled(due: &Due, attempt: &Attempt) -> Settled {
+fn outcome(due: &Due, attempt: &Attempt) -> Settled {
     let attempts = due.attempts.saturating_add(i32::from(attempt.counts()));
     let age = (due.now - due.created_at).to_std().unwrap_or_default();
     let next = next(attempt, attempts.unsigned_abs(), age);
@@ -134,5 +157,5 @@ fn settled(due: &Due, attempt: &Attempt) -> Settled {
             tracing::debug!(notification = %id, cause, "e-mail not sent yet");
         }
     }
-    Settled { id, attempts, next }
+    Settled { order_id: due.order_id, kind: due.kind.clone(), attempts, next }
 }

@@ -11,9 +11,11 @@ use crate::cursor::Cursor;
 use crate::delivery::Next;
 use crate::notice::Notice;
 
-/// A notification to be sent now, claimed by this worker.
+/// A notification to be sent now, leased to this replica's sender.
 #[derive(Debug, FromRow)]
 pub struct Due {
+    pub order_id: Uuid,
+    pub kind: String,
     pub id: Uuid,
     pub subject: String,
     pub body: String,
@@ -25,10 +27,11 @@ pub struct Due {
     pub now: DateTime<Utc>,
 }
 
-/// What became of a claimed notification.
-#[derive(Debug, Clone, Copy)]
+/// What became of a leased notification.
+#[derive(Debug, Clone)]
 pub struct Settled {
-    pub id: Uuid,
+    pub order_id: Uuid,
+    pub kind: String,
     pub attempts: i32,
     pub next: Next,
 }
@@ -64,38 +67,58 @@ pub async fn insert_recipients(
     Ok(())
 }
 
-/// Queues notifications; one of an order and kind that is known is left alone.
-pub async fn insert(connection: &mut PgConnection, notices: &[Notice]) -> sqlx::Result<()> {
-    let each = |of: fn(&Notice) -> &str| notices.iter().map(of).collect::<Vec<_>>();
-    sqlx::query(
-        "INSERT INTO notifications (id, order_id, customer_id, kind, subject, body)
-         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
-                  AS new (id, order_id, customer_id, kind)
-         ORDER BY order_id, kind
-         ON CONFLICT (order_id, kind) DO NOTHING",
+/// A notification as it is queued.
+#[derive(Debug)]
+pub struct Queued<'n> {
+    pub notice: &'n Notice,
+    /// Whether it is leased to this replica's sender, so that nobody else takes it meanwhile.
+    pub leased: bool,
+}
+
+/// Queues notifications and returns those that were leased; one of an order and kind that is known is left
+/// alone.
+pub async fn insert(
+    connection: &mut PgConnection,
+    queued: &[Queued<'_>],
+    lease: Duration,
+) -> sqlx::Result<Vec<Due>> {
+    let each =
+        |of: fn(&Notice) -> &str| queued.iter().map(|queued| of(queued.notice)).collect::<Vec<_>>();
+    let customers = queued.iter().map(|queued| queued.notice.customer.map(CustomerId::as_uuid));
+    sqlx::query_as(
+        "WITH queued AS (
+             INSERT INTO notifications (id, order_id, customer_id, kind, subject, body, next_attempt_at)
+             SELECT id, order_id, customer_id, kind, subject, body,
+                    now() + CASE WHEN leased THEN make_interval(secs => $8) ELSE interval '0' END
+             FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bool[])
+                      AS new (id, order_id, customer_id, kind, subject, body, leased)
+             ORDER BY order_id, kind
+             ON CONFLICT (order_id, kind) DO NOTHING
+             RETURNING *
+         )
+         SELECT order_id, kind, id, subject, body, attempts, created_at, now() AS now,
+                (SELECT email FROM recipients r WHERE r.customer_id = queued.customer_id) AS email
+         FROM queued WHERE next_attempt_at > now()",
     )
-    .bind(notices.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
-    .bind(notices.iter().map(|notice| notice.order.as_uuid()).collect::<Vec<_>>())
-    .bind(
-        notices
-            .iter()
-            .map(|notice| notice.customer.map(CustomerId::as_uuid))
-            .collect::<Vec<_>>(),
-    )
+    .bind(queued.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+    .bind(queued.iter().map(|queued| queued.notice.order.as_uuid()).collect::<Vec<_>>())
+    .bind(customers.collect::<Vec<_>>())
     .bind(each(|notice| notice.kind.as_str()))
     .bind(each(|notice| &notice.subject))
     .bind(each(|notice| &notice.body))
-    .execute(connection)
-    .await?;
-    Ok(())
+    .bind(queued.iter().map(|queued| queued.leased).collect::<Vec<_>>())
+    .bind(lease.as_secs_f64())
+    .fetch_all(connection)
+    .await
 }
 
-/// Takes notifications that are due, which nobody else then takes for the time of the lease. An event
-/// that did not name the customer gets them from another one of its order, once there is one.
-pub async fn claim(pool: &PgPool, limit: u32, lease: Duration) -> sqlx::Result<Vec<Due>> {
+/// Leases notifications that are due, which nobody else then takes. An event that did not name the customer
+/// gets them from another one of its order, once there is one.
+pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Vec<Due>> {
+    // Materialised, or the planner may run it more than once and claim more than it should.
     sqlx::query_as(
-        "WITH due AS (
-             SELECT id FROM notifications
+        "WITH due AS MATERIALIZED (
+             SELECT order_id, kind FROM notifications
              WHERE status = 'QUEUED' AND next_attempt_at <= now()
              ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
          ), claimed AS (
@@ -104,19 +127,20 @@ pub async fn claim(pool: &PgPool, limit: u32, lease: Duration) -> sqlx::Result<V
                  customer_id = coalesce(n.customer_id,
                      (SELECT other.customer_id FROM notifications other
                       WHERE other.order_id = n.order_id AND other.customer_id IS NOT NULL LIMIT 1))
-             FROM due WHERE n.id = due.id
-             RETURNING n.id, n.customer_id, n.subject, n.body, n.attempts, n.created_at
+             FROM due WHERE n.order_id = due.order_id AND n.kind = due.kind
+             RETURNING n.*
          )
-         SELECT claimed.*, r.email, now() AS now
-         FROM claimed LEFT JOIN recipients r ON r.customer_id = claimed.customer_id",
+         SELECT order_id, kind, id, subject, body, attempts, created_at, now() AS now,
+                (SELECT email FROM recipients r WHERE r.customer_id = claimed.customer_id) AS email
+         FROM claimed",
     )
-    .bind(i64::from(limit))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(lease.as_secs_f64())
     .fetch_all(pool)
     .await
 }
 
-/// Records what became of claimed notifications.
+/// Records what became of leased notifications.
 pub async fn settle(pool: &PgPool, settled: &[Settled]) -> sqlx::Result<()> {
     let (statuses, waits): (Vec<_>, Vec<_>) = settled
         .iter()
@@ -126,21 +150,19 @@ pub async fn settle(pool: &PgPool, settled: &[Settled]) -> sqlx::Result<()> {
             Next::Again(wait) => ("QUEUED", wait.as_secs_f64()),
         })
         .unzip();
+    // What is not sent is not called QUEUED here: the index of those would be taken for the way to them, and
+    // read as a whole for each.
     sqlx::query(
-        "WITH settled AS (
-             SELECT * FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::float8[])
-                      AS s (id, attempts, status, wait)
-         ), locked AS (
-             SELECT id FROM notifications
-             WHERE id = ANY ($1) AND status = 'QUEUED' ORDER BY id FOR UPDATE
-         )
-         UPDATE notifications n
+        "UPDATE notifications n
          SET status = s.status, attempts = s.attempts,
              next_attempt_at = now() + make_interval(secs => s.wait),
              sent_at = CASE s.status WHEN 'SENT' THEN now() END
-         FROM settled s JOIN locked USING (id) WHERE n.id = s.id",
+         FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::float8[])
+                  AS s (order_id, kind, attempts, status, wait)
+         WHERE n.order_id = s.order_id AND n.kind = s.kind AND n.sent_at IS NULL",
     )
-    .bind(settled.iter().map(|settled| settled.id).collect::<Vec<_>>())
+    .bind(settled.iter().map(|settled| settled.order_id).collect::<Vec<_>>())
+    .bind(settled.iter().map(|settled| settled.kind.as_str()).collect::<Vec<_>>())
     .bind(settled.iter().map(|settled| settled.attempts).collect::<Vec<_>>())
     .bind(statuses)
     .bind(waits)

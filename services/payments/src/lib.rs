@@ -35,7 +35,7 @@ pub const SERVICE: Service = Service { name: "payments", port: 3003, migrations:
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
     let provider = config.provider();
-    let (due, queue) = due::due(config.provider_concurrency.get(), config.patience());
+    let (due, worklist) = messaging::handover(config.provider_concurrency.get(), config.patience());
 
     kit.consume_events(Inbound { due: due.clone() });
     let worker = Worker {
@@ -43,7 +43,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
         provider: provider.clone(),
         patience: config.patience(),
         due: due.clone(),
-        queue,
+        worklist,
     };
     let shutdown = kit.shutdown.clone();
     kit.spawn("provider worker", async {

@@ -5,7 +5,7 @@ use messaging::{HandlerError, Tx};
 use uuid::Uuid;
 
 use crate::changes::{Change, Happened, changes};
-use crate::due::Due;
+use crate::due::{Due, lease};
 use crate::payment::Payment;
 use crate::store;
 
@@ -34,6 +34,6 @@ pub async fn save(tx: &mut Tx, changes: &mut [Change], due: &Due) -> Result<(), 
     if changes.is_empty() {
         return Ok(());
     }
-    due.lease(tx, changes);
+    lease(due, tx, changes);
     store::save(tx.conn(), changes).await
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use messaging::{HandlerError, Outbox, in_time};
+use messaging::{HandlerError, Leased, Outbox, Worklist, in_time};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::cause::{Answer, Cause};
 use crate::changes::Happened;
-use crate::due::{Due, Leased, Queue};
+use crate::due::Due;
 use crate::provider::{Provider, ProviderError, Request};
 use crate::record::record;
 use crate::store;
@@ -34,7 +34,7 @@ pub struct Worker {
     /// Where what an answer makes due goes.
     pub due: Due,
     /// Where it comes from.
-    pub queue: Queue,
+    pub worklist: Worklist<Request>,
 }
 
 /// What came of a call.
@@ -62,21 +62,21 @@ impl Worker {
             }
             tokio::select! {
                 Some(call) = calls.join_next() => collect(call, &mut calls, &mut answers).await,
-                Some(leased) = self.queue.leased.recv() => {
+                Some(leased) = self.worklist.leased.recv() => {
                     self.call(leased, &mut calls);
-                    while let Ok(leased) = self.queue.leased.try_recv() {
+                    while let Ok(leased) = self.worklist.leased.try_recv() {
                         self.call(leased, &mut calls);
                     }
                 }
-                () = self.queue.woken.notified(), if !maybe_due => maybe_due = true,
+                () = self.worklist.woken.notified(), if !maybe_due => maybe_due = true,
                 // Also while more may be due: hands may have become free without a word.
                 _ = poll.tick() => maybe_due = true,
                 () = shutdown.cancelled() => {}
             }
         }
         // From now on what falls due is left to other replicas; what was leased before is asked for.
-        self.queue.hands.close();
-        while let Ok(leased) = self.queue.leased.try_recv() {
+        self.worklist.hands.close();
+        while let Ok(leased) = self.worklist.leased.try_recv() {
             self.call(leased, &mut calls);
         }
         while let Some(call) = calls.join_next().await {
@@ -99,7 +99,7 @@ impl Worker {
         maybe_due: &mut bool,
     ) -> Result<(), HandlerError> {
         self.record(answers).await?;
-        let hands = &self.queue.hands;
+        let hands = &self.worklist.hands;
         let room = hands.available_permits();
         if !*maybe_due || room == 0 {
             return Ok(());
@@ -109,19 +109,19 @@ impl Worker {
         else {
             return Ok(());
         };
-        let claimed = in_time(store::claim(self.outbox.pool(), room, self.queue.lease)).await?;
+        let claimed = in_time(store::claim(self.outbox.pool(), room, self.worklist.lease)).await?;
         *maybe_due = claimed.len() == room;
         for payment in claimed {
-            if let (Some(request), Some(hand)) = (Request::of(&payment), free.split(1)) {
-                self.call(Leased { request, hand }, calls);
+            if let (Some(work), Some(hand)) = (Request::of(&payment), free.split(1)) {
+                self.call(Leased { work, hand }, calls);
             }
         }
         Ok(())
     }
 
     /// Makes a call in a task of its own.
-    fn call(&self, Leased { request, hand }: Leased, calls: &mut JoinSet<Answered>) {
-        let asking = ask(self.provider.clone(), request, self.patience);
+    fn call(&self, Leased { work, hand }: Leased<Request>, calls: &mut JoinSet<Answered>) {
+        let asking = ask(self.provider.clone(), work, self.patience);
         calls.spawn(async move {
             let answered = asking.await;
             drop(hand);

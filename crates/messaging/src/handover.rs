@@ -1,0 +1,114 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::outbox::Tx;
+
+/// How long a lease goes on after the last moment of the work, for its outcome to be recorded.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// Work on its way from the transaction that makes it due to the worker of this process that does it
+/// outside any transaction. Cheap to clone.
+///
+/// While the worker has hands free, the transaction that makes work due also leases it, and hands it over as
+/// it commits: claiming it would be a transaction of its own. What there is no hand for stays due in the
+/// database, for whichever replica claims it.
+#[derive(Debug)]
+pub struct Handover<W> {
+    hands: Arc<Semaphore>,
+    leased: mpsc::Sender<Leased<W>>,
+    woken: Arc<Notify>,
+    lease: Duration,
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Worklist<W> {
+    /// Those that are free. Closed, nothing is leased any more.
+    pub hands: Arc<Semaphore>,
+    /// What was leased for this worker.
+    pub leased: mpsc::Receiver<Leased<W>>,
+    /// Resolves when work is due that nobody has leased.
+    pub woken: Arc<Notify>,
+    /// How long leased work is left alone by others.
+    pub lease: Duration,
+}
+
+/// Work to do now, and the hand that is kept free for it until it is done.
+#[derive(Debug)]
+pub struct Leased<W> {
+    /// What is to be done.
+    pub work: W,
+    /// Given back by dropping it.
+    pub hand: OwnedSemaphorePermit,
+}
+
+/// Both ends, for a worker that does at most `hands` things at once and is through with each when its
+/// `patience` ends.
+pub fn handover<W>(hands: usize, patience: Duration) -> (Handover<W>, Worklist<W>) {
+    // Whatever is in it holds a hand, so it never fills up.
+    let (sender, leased) = mpsc::channel(hands);
+    let (hands, woken) = (Arc::new(Semaphore::new(hands)), Arc::new(Notify::new()));
+    let lease = patience + MARGIN;
+    let handover =
+        Handover { hands: Arc::clone(&hands), leased: sender, woken: Arc::clone(&woken), lease };
+    (handover, Worklist { hands, leased, woken, lease })
+}
+
+impl<W: Send + 'static> Handover<W> {
+    /// For a process without a worker: whatever falls due is left to the replicas.
+    pub fn elsewhere() -> Self {
+        let (handover, worklist) = handover(1, Duration::ZERO);
+        worklist.hands.close();
+        handover
+    }
+
+    /// A hand of the worker, if one is free.
+    pub fn hand(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.hands).try_acquire_owned().ok()
+    }
+
+    /// How long work is to be leased for.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Hands leased work over once `tx` is committed. It was leased just now.
+    pub fn after_commit(&self, tx: &mut Tx, leased: Vec<Leased<W>>) {
+        if leased.is_empty() {
+            return;
+        }
+        let (sender, leased_at) = (self.leased.clone(), Instant::now());
+        tx.after_commit(move || {
+            if leased_at.elapsed() > MARGIN {
+                // The commit took so long that the lease may end before the work does: whoever claims it
+                // then does it.
+                return;
+            }
+            for work in leased {
+                // Fails where the worker has ended: the lease ends, and another replica claims the work.
+                if sender.try_send(work).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Wakes the worker once `tx` is committed, for work that is due and not leased.
+    pub fn wake_after_commit(&self, tx: &mut Tx) {
+        let woken = Arc::clone(&self.woken);
+        tx.after_commit(move || woken.notify_one());
+    }
+}
+
+impl<W> Clone for Handover<W> {
+    fn clone(&self) -> Self {
+        Self {
+            hands: Arc::clone(&self.hands),
+            leased: self.leased.clone(),
+            woken: Arc::clone(&self.woken),
+            lease: self.lease,
+        }
+    }
+}
