@@ -17,7 +17,7 @@ use crate::say;
 
 /// Of each service, at the most.
 pub const MAX_REPLICAS: usize = 9;
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_mins(2);
 const STOP: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(2);
 

@@ -10,7 +10,7 @@ use test_support::kafka::{answers, create_topics};
 use test_support::stack::{Cluster, Folders, SERVICES, ServerProcess, checkout, log_tail};
 
 use crate::binaries::{Profile, build};
-use crate::clocks::{self, Clocks};
+use crate::clocks::Clocks;
 use crate::database::{self, ADMIN, Passwords};
 use crate::parts::{self, Admin, Description};
 use crate::ports::{Choice, KAFKA, KAFKA_NODES, POSTGRES, Ports};
@@ -142,7 +142,6 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
 pub(crate) async fn stop(folders: &Folders) {
     services::stop(folders).await;
     Servers::stop(folders).await;
-    clocks::tidy();
     Description::remove(folders);
 }
 

@@ -134,7 +134,7 @@ async fn run_maven(mut command: Command, log: &Path, progress: Progress<'_>) -> 
 
 /// A fresh folder beside the final one. What killed runs left is removed; since one's Maven may
 /// still be writing, each run has a name of its own.
-pub(super) fn partial(whole: &Path) -> Result<PathBuf> {
+fn partial(whole: &Path) -> Result<PathBuf> {
     let prefix = format!("{}.partial-", whole.file_name().unwrap_or_default().display());
     for entry in whole.parent().unwrap_or(whole).read_dir()?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
@@ -146,7 +146,7 @@ pub(super) fn partial(whole: &Path) -> Result<PathBuf> {
     Ok(partial)
 }
 
-pub(super) async fn lock(path: PathBuf, progress: Progress<'_>) -> Result<Flock<std::fs::File>> {
+async fn lock(path: PathBuf, progress: Progress<'_>) -> Result<Flock<std::fs::File>> {
     let file = std::fs::File::create(&path)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),

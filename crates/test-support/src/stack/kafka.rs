@@ -47,6 +47,9 @@ log.retention.ms=-1
 offsets.topic.num.partitions=8
 transaction.state.log.num.partitions=4
 share.coordinator.state.topic.num.partitions=4
+# On a busy machine a controller may be slow to answer without being gone.
+controller.quorum.fetch.timeout.ms=6000
+controller.quorum.request.timeout.ms=6000
 # A node that comes back leads its partitions again soon.
 leader.imbalance.check.interval.seconds=10
 # A group starts as soon as its first member is there, and tests may notice a dead member soon.

@@ -7,7 +7,6 @@
 mod account;
 mod artifacts;
 mod cluster;
-mod faketime;
 mod folders;
 mod kafka;
 mod needs;
@@ -19,7 +18,6 @@ mod secret;
 
 pub use artifacts::Artifacts;
 pub use cluster::Cluster;
-pub use faketime::faketime;
 pub use folders::Folders;
 pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};

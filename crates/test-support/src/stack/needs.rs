@@ -67,7 +67,7 @@ fn major(text: &str) -> Option<u32> {
     }
 }
 
-pub(super) fn on_path(program: &str) -> Option<PathBuf> {
+fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|dir| dir.join(program))
         .find(|path| path.is_file())

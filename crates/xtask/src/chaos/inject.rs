@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::faults::{Counts, Fault, Leap, Part, Target, Way, next};
 use super::replicas::Replicas;
-use crate::clocks::NOTICED;
 use crate::ports::POSTGRES;
 use crate::proxy::{Proxies, Proxy};
 use crate::say;
@@ -172,9 +171,7 @@ impl<'s> Injector<'s> {
         let name = replica(target.service, target.number);
         clocks.set(&name, leap.seconds())?;
         sleep(time).await;
-        clocks.set(&name, 0)?;
-        sleep(NOTICED).await;
-        Ok(())
+        clocks.set(&name, 0)
     }
 
     fn proxy(&self, way: Way) -> Result<&Proxy> {
