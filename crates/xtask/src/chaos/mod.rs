@@ -75,6 +75,9 @@ pub struct Options {
 /// Seconds after which an unpaid order expires: longer than most faults last.
 const ORDER_EXPIRY: &str = "20";
 
+/// Seconds for which a token is good: customers sign in again while things break.
+const TOKEN_LIFETIME: &str = "30";
+
 /// The stack that `chaos` runs.
 pub const NAME: &str = "chaos";
 
@@ -91,7 +94,10 @@ pub async fn command(name: &str, options: Options) -> Result<()> {
         name: name.to_owned(),
         profile: Profile::of(options.debug),
         ports: Choice::Free,
-        variables: vec![("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned())],
+        variables: vec![
+            ("orders", "ORDER_EXPIRY_SECONDS", ORDER_EXPIRY.to_owned()),
+            ("auth", "ACCESS_TOKEN_SECONDS", TOKEN_LIFETIME.to_owned()),
+        ],
         fresh: true,
         unsupervised: Unsupervised::All,
         kafka_nodes: options.brokers.into(),
@@ -147,7 +153,7 @@ async fn run(stack: &Stack, options: Options, seed: u64, report: &mut Report) ->
         let changes = replay::changes(stack, &replicas).await?;
         report.add(Violation::of(Breach::ReplayChange, "a replay changes nothing", changes));
     }
-    let secrets = [leaks::of_stack(stack).as_slice(), traffic.secrets()].concat();
+    let secrets = [leaks::of_stack(stack).as_slice(), &traffic.secrets()].concat();
     let leaks = leaks::search(stack, &secrets)?;
     report.add(Violation::of(Breach::LogLeak, "no secret stands in a log", leaks));
     Ok(())

@@ -111,7 +111,7 @@ impl Traffic {
         stock_up(shop, &admin, &hot, HOT_STOCK).await?;
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let (mut customers, mut streams) = (Vec::new(), JoinSet::new());
-        let mut secrets = tokens(&admin);
+        let mut secrets = Vec::new();
         for number in 0..CUSTOMERS {
             // Like nothing else, to be looked for in the logs.
             let email = format!("chaos-{number}-{}@example.com", Uuid::now_v7().simple());
@@ -119,7 +119,6 @@ impl Traffic {
             let customer = shop.sign_up(&email, &password).await?;
             secrets.push(Secret::new("a customer's address", &email));
             secrets.push(Secret::new("a customer's password", &password));
-            secrets.extend(tokens(&customer));
             let mut changes = shop.changes(&customer).await?;
             let seen = Arc::clone(&seen);
             streams.spawn(async move {
@@ -143,9 +142,11 @@ impl Traffic {
         })
     }
 
-    /// What customers and the admin signed in with, and got for it.
-    pub fn secrets(&self) -> &[Secret] {
-        &self.secrets
+    /// What customers and the admin signed in with, and got for it, each time.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let accounts = self.shop.accounts();
+        let tokens = accounts.iter().flat_map(tokens);
+        self.secrets.iter().cloned().chain(tokens).collect()
     }
 
     /// What the streams have told so far.
@@ -208,8 +209,8 @@ async fn order(shop: Shop, customer: Account, sku: String, kind: Kind) -> Result
     Ok(Placed { email: customer.email, key, answers, kind })
 }
 
-fn tokens(account: &Account) -> Vec<Secret> {
-    vec![
+fn tokens(account: &Account) -> [Secret; 2] {
+    [
         Secret::new("an access token", &account.token),
         Secret::new("a refresh token", &account.refresh_token),
     ]

@@ -1,5 +1,6 @@
 //! The shop as its clients see it: over the public HTTP interfaces only.
 
+mod sessions;
 mod stream;
 
 use std::{
@@ -14,8 +15,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use sessions::Sessions;
 pub use stream::{Change, Changes};
 
 /// Where each service listens.
@@ -25,6 +27,7 @@ pub struct Shop {
     urls: BTreeMap<String, Vec<String>>,
     /// Which replica is asked next.
     turn: Arc<AtomicUsize>,
+    sessions: Arc<Sessions>,
 }
 
 /// Somebody who is signed in.
@@ -55,7 +58,7 @@ impl Shop {
     /// The same for several replicas of each service, which are asked in turn.
     pub fn of_replicas(urls: BTreeMap<String, Vec<String>>) -> Result<Self> {
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { http, urls, turn: Arc::default() })
+        Ok(Self { http, urls, turn: Arc::default(), sessions: Arc::default() })
     }
 
     /// Makes an account.
@@ -68,34 +71,12 @@ impl Shop {
         self.account("/api/users/signin", StatusCode::OK, email, password).await
     }
 
-    async fn account(
-        &self,
-        path: &str,
-        expected: StatusCode,
-        email: &str,
-        password: &str,
-    ) -> Result<Account> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct SignedIn {
-            access_token: String,
-            refresh_token: String,
-        }
-        let credentials = json!({"email": email, "password": password});
-        let request = self.request("auth", Method::POST, path).json(&credentials);
-        let signed_in: SignedIn = answer(request, expected).await?;
-        let SignedIn { access_token: token, refresh_token } = signed_in;
-        Ok(Account { email: email.to_owned(), token, refresh_token })
-    }
-
     /// Sets what is on hand of a SKU, whatever it was.
     pub async fn set_stock(&self, admin: &Account, sku: &str, on_hand: u32) -> Result<()> {
-        let request = self
-            .request("inventory", Method::PUT, &format!("/api/stock/{sku}"))
-            .bearer_auth(&admin.token)
-            .header("if-match", "*")
-            .json(&json!({"onHand": on_hand}));
-        answer::<Value>(request, StatusCode::OK).await.map(drop)
+        let (path, body) = (format!("/api/stock/{sku}"), json!({"onHand": on_hand}));
+        let request = || self.request("inventory", Method::PUT, &path).header("if-match", "*");
+        let response = self.send_as(admin, || request().json(&body)).await?;
+        expect(response, StatusCode::OK).await.map(drop)
     }
 
     /// What is on hand, reserved and available of a SKU.
@@ -132,23 +113,22 @@ impl Shop {
         if let Some(method) = payment_method {
             order["paymentMethod"] = json!(method);
         }
-        let request = self.request("orders", Method::POST, "/api/orders");
-        answer(request.bearer_auth(&customer.token).json(&order), StatusCode::ACCEPTED).await
+        let request = || self.request("orders", Method::POST, "/api/orders").json(&order);
+        read(self.send_as(customer, request).await?, StatusCode::ACCEPTED).await
     }
 
     /// Cancels an order.
     pub async fn cancel(&self, customer: &Account, id: &str) -> Result<()> {
-        let request = self.request("orders", Method::POST, &format!("/api/orders/{id}/cancel"));
-        let response = request.bearer_auth(&customer.token).send().await?;
-        expect(response, StatusCode::OK).await.map(drop)
+        let path = format!("/api/orders/{id}/cancel");
+        let request = || self.request("orders", Method::POST, &path);
+        expect(self.send_as(customer, request).await?, StatusCode::OK).await.map(drop)
     }
 
     /// Pays an order that was placed without a payment method.
     pub async fn pay(&self, customer: &Account, id: &str, method: &str) -> Result<()> {
         let payment = json!({"orderId": id, "paymentMethod": method});
-        let request = self.request("payments", Method::POST, "/api/payments/pay").json(&payment);
-        let response = request.bearer_auth(&customer.token).send().await?;
-        expect(response, StatusCode::ACCEPTED).await.map(drop)
+        let request = || self.request("payments", Method::POST, "/api/payments/pay").json(&payment);
+        expect(self.send_as(customer, request).await?, StatusCode::ACCEPTED).await.map(drop)
     }
 
     /// The payment's status, or `None` where the service has not heard of the order yet.
@@ -157,12 +137,13 @@ impl Shop {
         struct Payment {
             status: String,
         }
-        let request = self.request("payments", Method::GET, &format!("/api/payments/{id}"));
-        let response = request.bearer_auth(&customer.token).send().await?;
+        let path = format!("/api/payments/{id}");
+        let request = || self.request("payments", Method::GET, &path);
+        let response = self.send_as(customer, request).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let payment: Payment = expect(response, StatusCode::OK).await?.json().await?;
+        let payment: Payment = read(response, StatusCode::OK).await?;
         Ok(Some(payment.status))
     }
 
@@ -172,8 +153,9 @@ impl Shop {
         struct Page {
             items: Vec<Notification>,
         }
-        let request = self.request("notification", Method::GET, "/api/notifications?limit=100");
-        let page: Page = answer(request.bearer_auth(&customer.token), StatusCode::OK).await?;
+        let path = "/api/notifications?limit=100";
+        let request = || self.request("notification", Method::GET, path);
+        let page: Page = read(self.send_as(customer, request).await?, StatusCode::OK).await?;
         Ok(page.items)
     }
 
@@ -208,9 +190,11 @@ impl Shop {
         }
         let mut repeats = 0;
         loop {
-            let request = self.request("orders", Method::POST, "/api/orders").json(&body);
-            let request = request.bearer_auth(&customer.token).header("idempotency-key", key);
-            match request.timeout(Duration::from_secs(15)).send().await {
+            let request = || {
+                let request = self.request("orders", Method::POST, "/api/orders").json(&body);
+                request.header("idempotency-key", key).timeout(Duration::from_secs(15))
+            };
+            match self.send_as(customer, request).await {
                 Ok(response) if response.status() == StatusCode::ACCEPTED => {
                     if let Ok(order) = response.json::<Order>().await {
                         return Ok((order.id, repeats));
@@ -260,7 +244,10 @@ async fn answer<T: DeserializeOwned>(
     request: reqwest::RequestBuilder,
     expected: StatusCode,
 ) -> Result<T> {
-    let response = request.timeout(Duration::from_secs(30)).send().await?;
+    read(request.timeout(Duration::from_secs(30)).send().await?, expected).await
+}
+
+async fn read<T: DeserializeOwned>(response: reqwest::Response, expected: StatusCode) -> Result<T> {
     let url = response.url().clone();
     let body = expect(response, expected).await?.bytes().await?;
     serde_json::from_slice(&body).with_context(|| format!("the answer of {url}"))

@@ -78,12 +78,14 @@ impl Changes {
 }
 
 async fn connect(shop: &Shop, account: &Account, last_id: Option<&str>) -> Result<Response> {
-    let mut request =
-        shop.request("orders", Method::GET, "/api/orders/events").bearer_auth(&account.token);
-    if let Some(id) = last_id {
-        request = request.header("last-event-id", id);
-    }
-    expect(request.send().await?, StatusCode::OK).await
+    let request = || {
+        let request = shop.request("orders", Method::GET, "/api/orders/events");
+        match last_id {
+            Some(id) => request.header("last-event-id", id),
+            None => request,
+        }
+    };
+    expect(shop.send_as(account, request).await?, StatusCode::OK).await
 }
 
 /// The value of an event's field; comments, such as heartbeats, have none.
