@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use chrono::{DateTime, Utc};
 use rdkafka::{
     ClientContext,
     error::KafkaError,
@@ -20,6 +21,9 @@ pub(crate) struct Outgoing {
     /// With the installation's prefix.
     pub(crate) topic: String,
     pub(crate) key: String,
+    /// When it happened. Brokers refuse records from more than an hour ahead and delete old ones, so this is
+    /// not left to the clock of the process.
+    pub(crate) time: DateTime<Utc>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) payload: Vec<u8>,
 }
@@ -87,6 +91,7 @@ impl Producer {
             let record = BaseRecord::with_opaque_to(&outgoing.topic, Arc::clone(&batch))
                 .key(&outgoing.key)
                 .payload(&outgoing.payload)
+                .timestamp(outgoing.time.timestamp_millis())
                 .headers(headers);
             if let Err((error, _)) = self.0.send(record) {
                 batch.finish(records.len() - position, Some(error));

@@ -163,6 +163,7 @@ impl Relay {
         Outgoing {
             topic: self.kafka.topic_name(&row.topic),
             key: row.key,
+            time: row.occurred_at,
             headers,
             payload: row.payload,
         }

@@ -30,6 +30,8 @@ pub struct Record {
     pub partition: i32,
     /// Its offset in the partition.
     pub offset: i64,
+    /// Its time as the producer told it, in milliseconds.
+    pub time: Option<i64>,
     /// Its key.
     pub key: Option<Vec<u8>>,
     /// Its headers in their order.
@@ -193,6 +195,7 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         topic: message.topic().to_owned(),
         partition: message.partition(),
         offset: message.offset(),
+        time: message.timestamp().to_millis(),
         key: message.key().map(<[u8]>::to_vec),
         headers: message.headers().map(headers).unwrap_or_default(),
         payload: message.payload().map(<[u8]>::to_vec),

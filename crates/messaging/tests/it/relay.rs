@@ -67,6 +67,7 @@ async fn a_commit_is_published_with_its_envelope_and_a_rollback_is_not() {
     assert_ne!(span.span_id, trace.span_id, "publishing is a span of its own");
     let envelope = Envelope::parse(|name| record.header(name)).unwrap();
     assert_eq!(envelope.time, now);
+    assert_eq!(record.time, Some(now.timestamp_millis()), "the database's, not this process'");
     assert_eq!(record.headers.len(), 11, "{:?}", record.headers);
     relay.stop().await;
 }

@@ -147,7 +147,7 @@ mod tests {
 
     fn record(new: NewRecord) -> Record {
         let NewRecord { topic, key, headers, payload, .. } = new;
-        Record { topic, partition: 0, offset: 0, key, headers, payload }
+        Record { topic, partition: 0, offset: 0, time: None, key, headers, payload }
     }
 
     #[test]

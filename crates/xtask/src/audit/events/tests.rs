@@ -71,6 +71,7 @@ fn record(delivery: &Delivery) -> Record {
         topic: new.topic,
         partition,
         offset,
+        time: None,
         key: new.key,
         headers: new.headers,
         payload: new.payload,
