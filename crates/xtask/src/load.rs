@@ -106,7 +106,7 @@ pub async fn command(options: &Options) -> Result<()> {
         Costs::now(&folders).tell_since(&before, placed);
         Batches::now(&description.urls()).await?.tell_since(&batches);
         ensure!(burst.accepted == options.orders, "not every order was accepted");
-        audit::settled(&description.database_url).await
+        audit::settled(description).await
     })
     .await
 }

@@ -32,7 +32,7 @@ use test_support::stack::checkout;
 use tokio::time::Instant;
 
 use crate::{
-    audit::{Breach, Violation},
+    audit::{self, Breach, Violation},
     binaries::Profile,
     load::stocked_sku,
     ports::Choice,
@@ -132,7 +132,7 @@ async fn run(stack: &Stack, options: Options, seed: u64, report: &mut Report) ->
     let mut random = StdRng::seed_from_u64(seed);
     let traffic = Traffic::open(&shop, &stack.description.admin, sku, random.random()).await?;
     let readers = Readers::documented()?;
-    let stocked = verdict::kept(stack).await?.stock;
+    let stocked = audit::kept(&stack.description.database_url).await?.stock;
     let injector = Injector::new(stack, &replicas).await?;
 
     let until = Instant::now() + Duration::from_secs(options.duration);
@@ -143,7 +143,7 @@ async fn run(stack: &Stack, options: Options, seed: u64, report: &mut Report) ->
         poison::plant(&stack.description.kafka_brokers, &readers, &mut poison_from, until),
     );
     let faults = faults?;
-    report.count_faults(&faults, planted.count());
+    report.count_faults(&faults, planted.acknowledged);
     let placed = placed?;
     say(&format!("orders accepted: {placed}"));
     say("everything is whole again; waiting for the last orders to end");

@@ -78,17 +78,16 @@ impl Readers {
 
 /// What was planted.
 #[derive(Debug, Default)]
-pub struct Planted(Vec<NewRecord>);
+pub struct Planted {
+    records: Vec<NewRecord>,
+    /// How many of them the brokers have acknowledged.
+    pub acknowledged: u32,
+}
 
 impl Planted {
-    /// How many.
-    pub fn count(&self) -> u32 {
-        self.0.len().try_into().unwrap_or(u32::MAX)
-    }
-
     /// Whether a record is one of them. Republished ones are as well, at other places.
     pub fn holds(&self, record: &Record) -> bool {
-        self.0.iter().any(|planted| {
+        self.records.iter().any(|planted| {
             planted.topic == record.topic
                 && planted.key == record.key
                 && planted.payload == record.payload
@@ -98,7 +97,8 @@ impl Planted {
 
     /// The dead letters that must be: one of each of them for each service that must keep it.
     pub async fn letters(&self, brokers: &str, readers: &Readers) -> Result<BTreeSet<DeadLetter>> {
-        let topics: BTreeSet<_> = self.0.iter().map(|planted| planted.topic.as_str()).collect();
+        let topics: BTreeSet<_> =
+            self.records.iter().map(|planted| planted.topic.as_str()).collect();
         let topics: Vec<_> = topics.into_iter().collect();
         let mut letters = BTreeSet::new();
         read_all(brokers, &topics, |record| {
@@ -126,19 +126,20 @@ pub async fn plant(
 ) -> Planted {
     let (begun, kinds) = (Instant::now(), readers.poison());
     let pause = until.saturating_duration_since(begun) / HANDFUL;
-    let (mut planted, mut planting) = (Planted::default(), JoinSet::new());
+    let (mut records, mut planting) = (Vec::new(), JoinSet::new());
     for number in 0..HANDFUL {
         let (record, complaint) = &kinds[random.random_range(0..kinds.len())];
         let share: f64 = random.random_range(0.0..1.0);
         sleep_until(begun + pause * number + pause.mul_f64(share)).await;
         let at = begun.elapsed().as_secs_f64();
         say(&format!("{at:>6.1} s  poison on {}: {complaint}", record.topic));
-        planted.0.push(record.clone());
+        records.push(record.clone());
         let (brokers, record) = (brokers.to_owned(), record.clone());
         planting.spawn(async move { produce(&brokers, &[record]).await.is_ok() });
     }
-    planting.join_all().await;
-    planted
+    let planted = planting.join_all().await;
+    let acknowledged = planted.into_iter().map(u32::from).sum();
+    Planted { records, acknowledged }
 }
 
 #[cfg(test)]
@@ -173,7 +174,7 @@ mod tests {
         let kinds = readers.poison();
         let topics: BTreeSet<_> = kinds.iter().map(|(record, _)| record.topic.clone()).collect();
         assert_eq!(topics.len(), contracts::topic::Topic::ALL.len());
-        let planted = Planted(vec![kinds[0].0.clone()]);
+        let planted = Planted { records: vec![kinds[0].0.clone()], acknowledged: 1 };
         let found = record(kinds[0].0.clone());
         assert!(planted.holds(&Record { offset: 7, ..found.clone() }));
         assert!(!planted.holds(&Record { payload: Some(b"{}".into()), ..found.clone() }));

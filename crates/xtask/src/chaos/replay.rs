@@ -9,15 +9,15 @@ use futures_util::future::try_join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::kafka::{committed, delete_group, ends};
 use test_support::stack::{SERVICES, in_database};
-use tokio::time::{Instant, sleep};
 
 use super::replicas::Replicas;
+use crate::audit::{self, Breach, Violation};
 use crate::database::DATABASE;
 use crate::say;
 use crate::stack::Stack;
 
-/// How long the services may take to read everything again.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long it may take until the services have read some more.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where each partition of a topic is.
 type Offsets = BTreeMap<(String, i32), i64>;
@@ -43,13 +43,17 @@ pub async fn changes(stack: &Stack, replicas: &Replicas<'_>) -> Result<Vec<Strin
 
     say("every topic is read again from its beginning, with empty inboxes");
     try_join_all(replicas.all().map(|target| replicas.start_again(target))).await?;
-    let deadline = Instant::now() + PATIENCE;
-    for (service, until) in &read {
-        while committed(brokers, service, &topics).await? != *until {
-            ensure!(Instant::now() < deadline, "{service} has not read everything again");
-            sleep(Duration::from_millis(200)).await;
+    let behind = audit::until_still(PATIENCE, async || {
+        let mut behind = Vec::new();
+        for (service, until) in &read {
+            let now = committed(brokers, service, &topics).await?;
+            behind.extend((now != *until).then(|| format!("{service} at {now:?}")));
         }
-    }
+        let rule = "every service reads everything again";
+        Ok(Violation::of(Breach::Unread, rule, behind).into_iter().collect())
+    })
+    .await?;
+    ensure!(behind.is_empty(), "{}", behind[0]);
 
     let mut changes = Vec::new();
     for (table, digest) in digests(&mut connection).await? {

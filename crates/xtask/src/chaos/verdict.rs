@@ -5,26 +5,21 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contracts::ids::Sku;
-use contracts::topic::{Topic, dead_letter_topic};
-use sqlx::{Connection, PgConnection};
+use contracts::topic::dead_letter_topic;
 use test_support::kafka::{Record, committed, ends, read_all};
-use test_support::stack::{SERVICES, in_database};
-use tokio::time::{Instant, sleep};
+use test_support::stack::SERVICES;
 
 use super::poison::{Planted, Readers};
 use super::report::Report;
 use super::requests;
 use super::streams;
 use super::traffic::{Accepted, Traffic};
-use crate::audit::events::Events;
 use crate::audit::kept::{Kept, Stock};
 use crate::audit::{self, Breach, DeadLetter, Violation, mails};
-use crate::database::DATABASE;
 use crate::stack::Stack;
 
-/// How long the last records, and the last words on streams, may take.
+/// How long it may take until the next records are read, and the next words are told on streams.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What happened in a run, as those know who made it happen.
 #[derive(Debug)]
@@ -37,12 +32,6 @@ pub struct Happened<'r> {
     pub planted: Planted,
     /// Who reads what.
     pub readers: &'r Readers,
-}
-
-/// What the databases hold.
-pub async fn kept(stack: &Stack) -> Result<Kept> {
-    let url = in_database(&stack.description.database_url, DATABASE);
-    Kept::read(&mut PgConnection::connect(&url).await?).await
 }
 
 /// Judges the run, for its report; whether everything has settled, so that it can be read again.
@@ -64,24 +53,23 @@ pub async fn judge(
     report.add(unsettled);
 
     let unread = unread(brokers, readers).await?;
-    has_settled &= unread.is_none();
+    has_settled &= unread.is_empty();
     report.add(unread);
 
-    let kept = kept(stack).await?;
+    let kept = audit::kept(&stack.description.database_url).await?;
     report.count_orders(&kept);
     report.add(requests::compare(&placed.answers, &kept));
     report.add(requests::balance(stocked, &kept));
-    report.add(events(brokers, planted, &kept).await?);
+    report.add(audit::events(brokers, &kept, |record| planted.holds(record)).await?);
     report.add(copies(brokers, &letters).await?);
     report.add(mails::compare(&mails::read(&stack.folders.local().join("mail"))?, &kept));
-    report.add(told(traffic, &kept).await);
+    report.add(told(traffic, &kept).await?);
     Ok(has_settled)
 }
 
 /// Waits until every service has read its topics to their ends, and says who has not.
-async fn unread(brokers: &str, readers: &Readers) -> Result<Option<Violation>> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+async fn unread(brokers: &str, readers: &Readers) -> Result<Vec<Violation>> {
+    audit::until_still(PATIENCE, async || {
         let mut behind = Vec::new();
         for (service, topics) in readers.topics() {
             let topics: Vec<_> = topics.into_iter().collect();
@@ -95,24 +83,11 @@ async fn unread(brokers: &str, readers: &Readers) -> Result<Option<Violation>> {
                 }
             }
         }
-        if behind.is_empty() || Instant::now() > deadline {
-            return Ok(Violation::of(Breach::Unread, "topics are read to their ends", behind));
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-/// Compares the events on all topics with what is kept.
-async fn events(brokers: &str, planted: &Planted, kept: &Kept) -> Result<Vec<Violation>> {
-    let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
-    let mut events = Events::new(kept);
-    read_all(brokers, &topics, |record| {
-        if !planted.holds(&record) {
-            events.take(&record);
-        }
+        Ok(Violation::of(Breach::Unread, "topics are read to their ends", behind)
+            .into_iter()
+            .collect())
     })
-    .await?;
-    Ok(events.violations())
+    .await
 }
 
 /// Compares the copies on the topics of dead letters with the dead letters there must be.
@@ -139,14 +114,6 @@ fn copied(record: &Record) -> DeadLetter {
 }
 
 /// Waits until streams have told everything, and says what they have not.
-async fn told(traffic: &Traffic, kept: &Kept) -> Vec<Violation> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let violations = streams::compare(&traffic.seen(), kept);
-        let is_missing = violations.iter().any(|found| found.breach == Breach::MissedSse);
-        if !is_missing || Instant::now() > deadline {
-            return violations;
-        }
-        sleep(PAUSE).await;
-    }
+async fn told(traffic: &Traffic, kept: &Kept) -> Result<Vec<Violation>> {
+    audit::until_still(PATIENCE, async || Ok(streams::compare(&traffic.seen(), kept))).await
 }

@@ -8,11 +8,14 @@ use xtask::{
     stack,
 };
 
+use crate::alone;
+
 /// Orders placed at once after the scenarios.
 const ORDERS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_order_ends_as_it_should_and_everything_adds_up() -> Result<()> {
+    let _alone = alone().await;
     stack::with(
         demo::stage("end-to-end", Profile::Debug),
         async |stack::Stack { description, .. }| {
@@ -23,7 +26,7 @@ async fn every_kind_of_order_ends_as_it_should_and_everything_adds_up() -> Resul
             let sku = load::stocked_sku(&shop, &description.admin).await?;
             let burst = Crowd::gather(&shop).await?.burst(&shop, &sku, ORDERS, 16).await?;
             ensure!(burst.accepted == ORDERS && burst.ended == ORDERS, "{burst:?}");
-            audit::settled(&description.database_url).await
+            audit::settled(description).await
         },
     )
     .await

@@ -7,3 +7,9 @@ mod end_to_end;
 mod imports;
 mod migrations;
 mod roles;
+
+/// For tests that run a whole stack each: one after the other, since two would starve each other.
+async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static STACK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    STACK.lock().await
+}
