@@ -1,6 +1,7 @@
-//! All checks, one after the other: formatting, lints, documents, tests.
+//! All checks, one after the other: formatting, lints, documents, dependencies, tests.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -56,6 +57,14 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
     documents.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
     step(folders, "documents", documents, &mut failed).await;
 
+    if has_cargo_deny().await {
+        let mut dependencies = cargo();
+        dependencies.args(["deny", "--offline", "check", "bans", "licenses", "sources"]);
+        step(folders, "dependencies", dependencies, &mut failed).await;
+    } else {
+        say("\n== dependencies: not checked, since cargo-deny is not installed");
+    }
+
     let title = "test stack";
     say(&format!("\n== {title}"));
     let begun = Instant::now();
@@ -73,6 +82,13 @@ async fn steps(folders: &Folders, arguments: &[String]) -> Result<()> {
     ensure!(failed.is_empty(), "failed: {} (in {})", failed.join(", "), seconds(started.elapsed()));
     say(&format!("\nall steps passed in {}", seconds(started.elapsed())));
     Ok(())
+}
+
+/// Nobody is made to install it, which takes minutes: the pipeline checks the dependencies as well.
+async fn has_cargo_deny() -> bool {
+    let mut asked = cargo();
+    asked.args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    asked.status().await.is_ok_and(|status| status.success())
 }
 
 fn tests(servers: &Servers, arguments: &[String]) -> Command {

@@ -2,6 +2,8 @@
 
 mod dto;
 mod events;
+#[cfg(test)]
+mod properties;
 
 use std::time::Instant;
 

@@ -135,6 +135,8 @@ fn text(field: &'static str, text: Option<String>) -> Result<String, WebhookErro
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BODY: &[u8] = br#"{"id":"evt_1"}"#;
@@ -189,6 +191,18 @@ mod tests {
         assert_eq!(other_body, Err(WebhookError::Signature));
         let other_secret = verify("whsec2", &signature, BODY, now);
         assert_eq!(other_secret, Err(WebhookError::Signature));
+    }
+
+    proptest! {
+        #[test]
+        fn any_signature_and_body_are_refused(
+            signature in prop_oneof!["\\PC{0,80}", "t=[0-9]{0,22},v1=[0-9a-zé]{0,70}(,v1=[0-9a-f]{64})?"],
+            body in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let now = DateTime::from_timestamp(1_755_253_800, 0).unwrap();
+            prop_assert_eq!(verify("whsec", &signature, &body, now), Err(WebhookError::Signature));
+            prop_assert!(matches!(Webhook::read(&body), Err(WebhookError::Body(_))));
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod json;
 mod media_type;
 mod precondition;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod router;
 mod serve;
 mod trace;

@@ -41,7 +41,8 @@ impl TestService {
         let mut kit = kit(service.name, pool.clone(), kafka)?;
         let shutdown = kit.shutdown.clone();
         let address = start(&mut kit).await?;
-        let running = tokio::spawn(kit.run(Duration::from_secs(10)));
+        // Long enough that a test notices what does not end.
+        let running = tokio::spawn(kit.run(Duration::from_mins(1)));
         Ok(Self { url: format!("http://{address}"), pool, shutdown, running })
     }
 

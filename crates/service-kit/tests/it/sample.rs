@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -18,6 +18,7 @@ use service_kit::http::{Json, Path, Problem, Query, Trace};
 use service_kit::tokens::{Admin, Caller};
 use service_kit::{Kit, testing};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -143,8 +144,27 @@ async fn away() -> Result<(), Problem> {
     Err(Problem::internal(error))
 }
 
+/// A handler of this process that is at work until it is told to answer.
+pub static SLOW: Slow = Slow { asked: AtomicBool::new(false), answers: Semaphore::const_new(0) };
+
+pub struct Slow {
+    asked: AtomicBool,
+    answers: Semaphore,
+}
+
+impl Slow {
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    pub fn answer(&self) {
+        self.answers.add_permits(1);
+    }
+}
+
 async fn slow() -> &'static str {
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    SLOW.asked.store(true, Ordering::Relaxed);
+    drop(SLOW.answers.acquire().await);
     "slow"
 }
 

@@ -28,19 +28,27 @@ async fn a_timer_fires_once_and_not_before_its_time() {
     service.stop().await.unwrap();
 }
 
+/// By looking once a second, each would take a whole one, since it is set right after the last has fired.
+/// What else it takes is measured beside it: an event that sets no timer, until it is processed.
 #[tokio::test]
 async fn a_near_timer_is_not_found_by_looking_once_a_second() {
     let world = World::new().await;
     let service = world.start().await;
     world.told().await;
-    let started = Instant::now();
+    let (mut fired, mut heard) = (Vec::new(), Vec::new());
     for _ in 0..10 {
-        let id = order();
+        let (id, started) = (order(), Instant::now());
         world.env.publish(created(id, Utc::now())).await;
         world.told_until(id).await;
+        fired.push(started.elapsed());
+        let started = Instant::now();
+        world.hears(&[]).await;
+        heard.push(started.elapsed());
     }
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(6), "ten timers, each after the last, took {took:?}");
+    fired.sort_unstable();
+    heard.sort_unstable();
+    let (fired, heard) = (fired[5], heard[5]);
+    assert!(fired < heard + Duration::from_millis(600), "{fired:?} to fire, {heard:?} to hear");
     service.stop().await.unwrap();
 }
 

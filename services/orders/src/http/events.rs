@@ -21,7 +21,7 @@ use super::App;
 use crate::feed::{Feed, Item};
 use crate::hub::Update;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -146,7 +146,7 @@ fn id(time: DateTime<Utc>) -> String {
 
 /// An id that is none of ours is refused: to begin afresh would leave a gap that nobody notices. Browsers
 /// only send back what they were given.
-fn last_event_id(headers: &HeaderMap) -> Result<Option<DateTime<Utc>>, Problem> {
+pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };

@@ -190,7 +190,7 @@ async fn nothing_is_missed_over_a_restart_nor_at_another_replica() {
     let Orders { env, service, http } = orders;
     let stopping = tokio::spawn(service.stop());
     assert_eq!(stream.change().await, None, "streams end at shutdown");
-    timeout(Duration::from_secs(5), stopping).await.expect("in time").unwrap().unwrap();
+    timeout(PATIENCE, stopping).await.expect("in time").unwrap().unwrap();
 
     // Meanwhile the order goes on elsewhere.
     let orders = Orders { service: Orders::serve(&env).await, env, http };
