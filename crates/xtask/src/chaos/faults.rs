@@ -37,7 +37,9 @@ pub enum Fault {
 /// A replica of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
+    /// Whose.
     pub service: &'static str,
+    /// Which; the first is 1.
     pub number: usize,
 }
 

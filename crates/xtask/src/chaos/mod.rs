@@ -43,9 +43,11 @@ use crate::{
 
 use inject::Injector;
 use poison::Readers;
-use replicas::Replicas;
 use traffic::Traffic;
 use verdict::Happened;
+
+pub use faults::Target;
+pub use replicas::Replicas;
 
 pub use report::Report;
 

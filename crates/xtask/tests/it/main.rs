@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod audit;
+mod chaos;
+mod crowds;
 mod end_to_end;
+mod fuzz;
 mod imports;
 mod migrations;
+mod outages;
 mod roles;
+mod rolling;
 
 /// For tests that run a whole stack each: one after the other, since two would starve each other.
 async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
