@@ -1,6 +1,5 @@
 //! The stream of a customer's news.
 
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
