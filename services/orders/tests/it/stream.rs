@@ -1,6 +1,5 @@
 //! The stream of a customer's news.
 
-
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use service_kit::testing::{TestCaller, TestService};
