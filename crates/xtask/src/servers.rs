@@ -90,7 +90,7 @@ async fn start_kafka(folders: &Folders, place: Place<Cluster>) -> Result<String>
 
 /// Waits until all nodes of a cluster are there, and have what the others have.
 pub(crate) async fn whole(cluster: &Cluster) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(90);
+    const PATIENCE: Duration = Duration::from_mins(3);
     let (brokers, deadline) = (cluster.brokers(), Instant::now() + PATIENCE);
     while let Err(error) = in_step(&brokers, cluster.numbers().count()).await {
         if Instant::now() > deadline {

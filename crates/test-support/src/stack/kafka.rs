@@ -13,7 +13,7 @@ use super::process::{run_to_end, wait_ready};
 use super::{Artifacts, Cluster, ServerProcess, port_is_free};
 use crate::kafka::answers;
 
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_mins(3);
 const STOP: Duration = Duration::from_secs(30);
 
 const LOG_SETTINGS: &str = include_str!("../../stack/log4j2.properties");

@@ -21,7 +21,7 @@ use super::App;
 use crate::feed::{Feed, Item};
 use crate::hub::Update;
 
-pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 const HEARTBEAT: Duration = Duration::from_secs(15);

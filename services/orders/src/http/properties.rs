@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use service_kit::http::Problem;
 
 use super::dto::{PlaceLine, PlaceOrder};
-use super::events::{LAST_EVENT_ID, last_event_id};
+use super::events::last_event_id;
 use super::{IDEMPOTENCY_KEY, cursor, idempotency_key};
 
 /// What a refusal names.
@@ -50,7 +50,7 @@ proptest! {
 
     #[test]
     fn any_last_event(values in values()) {
-        let headers = headers(LAST_EVENT_ID.as_str(), values);
+        let headers = headers("last-event-id", values);
         let known = |time: &DateTime<_>| time.timestamp_micros() >= 0;
         match last_event_id(&headers) {
             Ok(time) => prop_assert!(time.as_ref().is_none_or(known)),
