@@ -25,7 +25,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use test_support::stack::checkout;
@@ -105,6 +105,10 @@ pub async fn command(name: &str, options: Options) -> Result<()> {
         kafka_nodes: options.brokers.into(),
         breakable: true,
     };
+    let path = checkout().join("target").join(name).join("report.json");
+    // Whatever ends this run, the report of another must not stand for it.
+    let _ = std::fs::remove_file(&path);
+    let mut violations = None;
     stack::with(settings, async |stack| {
         let mut report = Report::new(&options, seed);
         if let Err(error) = run(stack, options, seed, &mut report).await {
@@ -112,15 +116,17 @@ pub async fn command(name: &str, options: Options) -> Result<()> {
             report.add(Violation::of(Breach::Failure, "the run comes to its end", broken));
         }
         report.print();
-        report.write(&checkout().join("target").join(name).join("report.json"))?;
-        ensure!(
-            report.violations.is_empty(),
-            "{} rules are violated; `cargo xtask chaos --seed {seed}` draws the same faults",
-            report.violations.len()
-        );
+        report.write(&path)?;
+        violations = Some(report.violations.len());
         Ok(())
     })
-    .await
+    .await?;
+    let violations = violations.context("the run was interrupted")?;
+    ensure!(
+        violations == 0,
+        "{violations} rules are violated; `cargo xtask chaos --seed {seed}` draws the same faults"
+    );
+    Ok(())
 }
 
 async fn run(stack: &Stack, options: Options, seed: u64, report: &mut Report) -> Result<()> {
