@@ -11,7 +11,6 @@ use crate::alone;
 const NAME: &str = "chaos-test";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a whole stack of its own; not seen to pass yet on a machine that is not busy otherwise"]
 async fn nothing_is_lost_or_done_twice_whatever_breaks() -> Result<()> {
     let _alone = alone().await;
     let options =

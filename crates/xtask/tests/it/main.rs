@@ -12,6 +12,7 @@ mod migrations;
 mod outages;
 mod roles;
 mod rolling;
+mod webhook;
 
 /// For tests that run a whole stack each: one after the other, since two would starve each other.
 async fn alone() -> tokio::sync::MutexGuard<'static, ()> {

@@ -39,7 +39,6 @@ const BOUND: Duration = Duration::from_secs(20);
 const SECRET: &str = "whsec_of_this_test";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a whole stack of its own; not seen to pass yet on a machine that is not busy otherwise"]
 async fn orders_are_accepted_without_kafka_and_requests_refused_soon_without_postgres() -> Result<()>
 {
     let _alone = alone().await;

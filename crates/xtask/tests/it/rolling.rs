@@ -32,7 +32,6 @@ const CUSTOMERS: usize = 6;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a whole stack of its own; not seen to pass yet on a machine that is not busy otherwise"]
 async fn a_rolling_restart_of_every_service_loses_no_request() -> Result<()> {
     let _alone = alone().await;
     let settings = Settings {

@@ -88,11 +88,6 @@ impl Operation {
         self.path.matches('/').count() == 1
     }
 
-    /// Whether its answer goes on for as long as one listens.
-    pub fn is_stream(&self) -> bool {
-        self.responses.values().any(|response| !response["content"]["text/event-stream"].is_null())
-    }
-
     /// Whether a path as it was sent leads to it; of two, the one without parameters is meant.
     fn matches(&self, path: &str) -> bool {
         let is_parameter = |part: &str| part.starts_with('{');

@@ -7,7 +7,6 @@ use rand::seq::IndexedRandom;
 use super::document::Operation;
 use super::json;
 use super::request::{Request, noise, set_json};
-use super::world::World;
 
 /// Texts that have broken something before.
 pub const TEXTS: [&str; 22] = [
@@ -91,7 +90,7 @@ const HEADER_VALUES: [&[u8]; 24] = [
 ];
 
 /// Changes one thing about a request.
-pub fn mutate(request: &mut Request, operation: &Operation, world: &World, random: &mut StdRng) {
+pub fn mutate(request: &mut Request, operation: &Operation, random: &mut StdRng) {
     match random.random_range(0..100) {
         0..15 => path(request, random),
         15..30 => query(request, operation, random),
@@ -99,7 +98,7 @@ pub fn mutate(request: &mut Request, operation: &Operation, world: &World, rando
         45..50 => request.method = (*METHODS.choose(random).unwrap()).to_owned(),
         50..58 => token(request, random),
         58..62 => length(request, random),
-        _ => body(request, operation, world, random),
+        _ => body(request, operation, random),
     }
 }
 
@@ -112,7 +111,7 @@ fn path(request: &mut Request, random: &mut StdRng) {
         2 => drop(parts.remove(at)),
         3 => parts[at] = "x".repeat(random.random_range(1..6000)),
         4 => parts[at] = format!("{}{}", parts[at], ENCODED.choose(random).unwrap()),
-        5 => parts[at] = (*ENCODED.choose(random).unwrap()).to_owned(),
+        5 => (*ENCODED.choose(random).unwrap()).clone_into(&mut parts[at]),
         _ => parts[at] = encoded(TEXTS.choose(random).unwrap()),
     }
     request.path = parts.join("/");
@@ -211,7 +210,7 @@ fn length(request: &mut Request, random: &mut StdRng) {
     }
 }
 
-fn body(request: &mut Request, operation: &Operation, world: &World, random: &mut StdRng) {
+fn body(request: &mut Request, operation: &Operation, random: &mut StdRng) {
     let is_plain = request.header("Transfer-Encoding").is_none() && request.is_whole;
     if !is_plain {
         return;
@@ -222,5 +221,5 @@ fn body(request: &mut Request, operation: &Operation, world: &World, random: &mu
         _ if random.random_bool(0.3) => b"{\"unasked\":1}".to_vec(),
         _ => return query(request, operation, random),
     };
-    set_json(request, changed, world);
+    set_json(request, changed);
 }

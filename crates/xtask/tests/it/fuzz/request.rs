@@ -8,7 +8,8 @@ use rand::{Rng, RngExt};
 use serde_json::{Map, Value, json};
 
 use super::document::{Operation, Parameter};
-use super::world::World;
+use super::world::{WEBHOOK_SECRET, World};
+use crate::webhook::signature;
 
 /// A request, of whatever bytes.
 #[derive(Clone)]
@@ -105,17 +106,17 @@ pub fn right(operation: &Operation, world: &World, random: &mut StdRng) -> Reque
     request.query = query.join("&");
     if let Some(schema) = &operation.body {
         let body = value(operation, "", schema, world, random).to_string();
-        set_json(&mut request, body.into_bytes(), world);
+        set_json(&mut request, body.into_bytes());
     }
     request
 }
 
 /// Gives a request a body, as the clients of each service do.
-pub fn set_json(request: &mut Request, body: Vec<u8>, world: &World) {
+pub fn set_json(request: &mut Request, body: Vec<u8>) {
     request.set("Content-Type", "application/json");
     request.set("Content-Length", body.len().to_string());
     if request.header("webhook-signature").is_some() {
-        request.set("webhook-signature", world.signature(&body));
+        request.set("webhook-signature", signature(WEBHOOK_SECRET, &body));
     }
     request.body = Some(body);
 }

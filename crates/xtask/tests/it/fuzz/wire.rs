@@ -67,7 +67,7 @@ pub async fn conversation(
             }
         };
         let read = async {
-            let mut chunk = [0; 16 * 1024];
+            let mut chunk = vec![0; 16 * 1024];
             while let Ok(length @ 1..) = reading.read(&mut chunk).await {
                 bytes.extend_from_slice(&chunk[..length]);
                 if is_enough(&bytes) {

@@ -5,13 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use chrono::Utc;
-use hmac::{Hmac, KeyInit, Mac};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use test_support::eventually;
 use xtask::parts::{Admin, Description};
 use xtask::shop::Shop;
@@ -128,14 +125,5 @@ impl World {
             _ => return None,
         };
         Some(Value::String(value))
-    }
-
-    /// The signature of a webhook.
-    pub fn signature(&self, body: &[u8]) -> String {
-        let time = Utc::now().timestamp();
-        let mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
-        let mac = mac.chain_update(format!("{time}.")).chain_update(body).finalize().into_bytes();
-        let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("t={time},v1={hex}")
     }
 }

@@ -1,12 +1,11 @@
 //! For every route that needs the database, a request that would succeed.
 
-use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use xtask::shop::Account;
 
 use super::SECRET;
+use crate::webhook::signature;
 
 /// What all services have, and what needs no database, or is a stream, which ends instead.
 pub const WITHOUT_DATABASE: [&str; 5] =
@@ -115,11 +114,7 @@ pub fn all(known: &Known) -> Vec<Ask> {
 
 /// As the sandbox would sign it.
 fn signed(mut ask: Ask) -> Ask {
-    let time = chrono::Utc::now().timestamp();
     let body = ask.body.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    let code = mac.chain_update(format!("{time}.{body}")).finalize().into_bytes();
-    let code = code.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    ask.headers.push(("webhook-signature", format!("t={time},v1={code}")));
+    ask.headers.push(("webhook-signature", signature(SECRET, body.as_bytes())));
     ask
 }
