@@ -1,0 +1,305 @@
+//! Which orders were placed, and how each ended.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use contracts::ids::OrderId;
+use hyper::StatusCode;
+
+use crate::outcome::{Outcome, Progress, Second};
+use crate::stats::Latencies;
+
+const EXAMPLES: usize = 10;
+
+/// How an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Completed,
+    Failed(&'static str),
+    Cancelled(&'static str),
+}
+
+/// What was accepted and what has ended, from whichever side it is heard of first.
+#[derive(Debug)]
+pub struct Ledger(Mutex<Books>);
+
+#[derive(Debug)]
+struct Books {
+    placed: HashMap<OrderId, Placed>,
+    /// Heard of before their requests were answered.
+    early: HashMap<OrderId, (Instant, End)>,
+    early_on_streams: HashMap<OrderId, Instant>,
+    open: u64,
+    counts: Outcome,
+    accept: Latencies,
+    end: Latencies,
+    end_on_stream: Latencies,
+    first_sent: Option<Instant>,
+    last_answer: Option<Instant>,
+    last_end: Option<Instant>,
+    second: Latencies,
+    /// Accepted and ended up to the second that runs.
+    before: (u64, u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    due: Instant,
+    customer: usize,
+    has_ended: bool,
+    has_ended_on_stream: bool,
+}
+
+impl Ledger {
+    pub fn new() -> Result<Self> {
+        Ok(Self(Mutex::new(Books {
+            placed: HashMap::new(),
+            early: HashMap::new(),
+            early_on_streams: HashMap::new(),
+            open: 0,
+            counts: Outcome::default(),
+            accept: Latencies::new()?,
+            end: Latencies::new()?,
+            end_on_stream: Latencies::new()?,
+            first_sent: None,
+            last_answer: None,
+            last_end: None,
+            second: Latencies::new()?,
+            before: (0, 0),
+        })))
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request for an order is sent.
+    pub fn sent(&self) {
+        let mut books = self.books();
+        books.counts.sent += 1;
+        books.first_sent.get_or_insert_with(Instant::now);
+    }
+
+    /// It was answered with 202; it was `due` at a moment that may lie before it was sent.
+    pub fn accepted(&self, order: OrderId, customer: usize, due: Instant) {
+        let now = Instant::now();
+        let mut books = self.books();
+        books.counts.accepted += 1;
+        books.last_answer = Some(now);
+        books.accept.record(now - due);
+        books.open += 1;
+        let placed = Placed { due, customer, has_ended: false, has_ended_on_stream: false };
+        books.placed.insert(order, placed);
+        if let Some((at, end)) = books.early.remove(&order) {
+            books.ended(order, end, at);
+        }
+        if let Some(at) = books.early_on_streams.remove(&order) {
+            books.ended_on_stream(order, at);
+        }
+    }
+
+    /// It was answered otherwise.
+    pub fn refused(&self, status: StatusCode) {
+        let mut books = self.books();
+        books.last_answer = Some(Instant::now());
+        *books.counts.refused.entry(status.as_u16()).or_default() += 1;
+    }
+
+    /// Something went wrong with a request.
+    pub fn failed(&self, error: &anyhow::Error) {
+        let mut books = self.books();
+        books.counts.errors += 1;
+        books.counts.first_error.get_or_insert_with(|| format!("{error:#}"));
+    }
+
+    /// The topic tells that an order has ended.
+    pub fn ended(&self, order: OrderId, end: End) {
+        self.books().ended(order, end, Instant::now());
+    }
+
+    /// A stream tells that an order has ended.
+    pub fn ended_on_stream(&self, order: OrderId) {
+        self.books().ended_on_stream(order, Instant::now());
+    }
+
+    /// Accepted orders that have not ended.
+    pub fn open(&self) -> u64 {
+        self.books().open
+    }
+
+    /// Orders that have ended.
+    pub fn ends(&self) -> u64 {
+        self.books().counts.ended()
+    }
+
+    /// Sending ends.
+    pub fn stopped(&self) {
+        let mut books = self.books();
+        books.counts.backlog_at_end = books.open;
+    }
+
+    /// How many orders of each customer have ended.
+    pub fn ends_by_customer(&self) -> BTreeMap<usize, u64> {
+        let mut ends = BTreeMap::new();
+        for placed in self.books().placed.values().filter(|placed| placed.has_ended) {
+            *ends.entry(placed.customer).or_default() += 1;
+        }
+        ends
+    }
+
+    /// Ends the second that runs.
+    pub fn tick(&self, streams: usize) -> Progress {
+        let mut books = self.books();
+        let seconds = books.first_sent.map_or(0.0, |first| first.elapsed().as_secs_f64());
+        let (accepted, ended) = (books.counts.accepted, books.counts.ended());
+        if books.first_sent.is_some() {
+            let (p50_ms, p99_ms) = books.second.median_and_tail();
+            let (accepted_before, ended_before) = books.before;
+            books.counts.series.push(Second {
+                at: seconds,
+                accepted: accepted - accepted_before,
+                ended: ended - ended_before,
+                p50_ms,
+                p99_ms,
+            });
+            books.second.clear();
+            books.before = (accepted, ended);
+        }
+        Progress { seconds, sent: books.counts.sent, accepted, ended, open: books.open, streams }
+    }
+
+    /// What it all came to; of the streams, the latency alone.
+    pub fn sum_up(&self) -> Outcome {
+        let books = self.books();
+        let mut outcome = books.counts.clone();
+        let since_first = |moment: Option<Instant>| {
+            let first = books.first_sent.zip(moment);
+            first.map_or(Duration::ZERO, |(first, moment)| moment - first).as_secs_f64()
+        };
+        let lost = books.placed.iter().filter(|(_, placed)| !placed.has_ended);
+        outcome.lost = books.open;
+        outcome.lost_examples = lost.map(|(id, _)| id.to_string()).take(EXAMPLES).collect();
+        outcome.strangers = u64::try_from(books.early.len()).unwrap_or(u64::MAX);
+        outcome.placed_in_seconds = since_first(books.last_answer);
+        outcome.ended_in_seconds = since_first(books.last_end);
+        if outcome.ended_in_seconds > 0.0 {
+            outcome.completed_per_second = count(outcome.completed) / outcome.ended_in_seconds;
+        }
+        outcome.accept = books.accept.sum_up();
+        outcome.end = books.end.sum_up();
+        outcome
+    }
+
+    /// How long orders took until their end was told on a stream.
+    pub fn ends_on_streams(&self) -> crate::outcome::Latency {
+        self.books().end_on_stream.sum_up()
+    }
+}
+
+impl Books {
+    fn ended(&mut self, order: OrderId, end: End, at: Instant) {
+        let Some(placed) = self.placed.get_mut(&order) else {
+            self.early.entry(order).or_insert((at, end));
+            return;
+        };
+        if std::mem::replace(&mut placed.has_ended, true) {
+            self.counts.repeats += 1;
+            return;
+        }
+        let took = at - placed.due;
+        self.end.record(took);
+        self.second.record(took);
+        self.open -= 1;
+        self.last_end = self.last_end.max(Some(at));
+        match end {
+            End::Completed => self.counts.completed += 1,
+            End::Failed(why) => *self.counts.failed.entry(why.to_owned()).or_default() += 1,
+            End::Cancelled(why) => *self.counts.cancelled.entry(why.to_owned()).or_default() += 1,
+        }
+    }
+
+    fn ended_on_stream(&mut self, order: OrderId, at: Instant) {
+        let Some(placed) = self.placed.get_mut(&order) else {
+            self.early_on_streams.entry(order).or_insert(at);
+            return;
+        };
+        if !std::mem::replace(&mut placed.has_ended_on_stream, true) {
+            self.end_on_stream.record(at - placed.due);
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
+fn count(of: u64) -> f64 {
+    of as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn order(number: u128) -> OrderId {
+        OrderId::from_uuid(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn an_end_counts_once_and_from_whichever_side_it_is_heard_of_first() {
+        let ledger = Ledger::new().unwrap();
+        let due = Instant::now();
+        ledger.sent();
+        ledger.ended(order(1), End::Completed);
+        ledger.accepted(order(1), 0, due);
+        ledger.sent();
+        ledger.accepted(order(2), 0, due);
+        ledger.ended(order(2), End::Failed("OUT_OF_STOCK"));
+        ledger.ended(order(2), End::Failed("OUT_OF_STOCK"));
+        let outcome = ledger.sum_up();
+        assert_eq!((outcome.sent, outcome.accepted, outcome.completed), (2, 2, 1));
+        assert_eq!((outcome.ended(), outcome.repeats, outcome.lost), (2, 1, 0));
+        assert_eq!(outcome.failed, BTreeMap::from([("OUT_OF_STOCK".to_owned(), 1)]));
+        assert_eq!(ledger.ends_by_customer(), BTreeMap::from([(0, 2)]));
+        assert_eq!((outcome.accept.count, outcome.end.count), (2, 2));
+    }
+
+    #[test]
+    fn an_accepted_order_without_an_end_is_lost_and_an_end_of_no_order_is_a_strangers() {
+        let ledger = Ledger::new().unwrap();
+        ledger.sent();
+        ledger.accepted(order(1), 0, Instant::now());
+        ledger.ended(order(2), End::Completed);
+        ledger.stopped();
+        let outcome = ledger.sum_up();
+        assert_eq!((outcome.lost, outcome.strangers, outcome.backlog_at_end), (1, 1, 1));
+        assert_eq!(outcome.lost_examples, [order(1).to_string()]);
+    }
+
+    #[test]
+    fn latency_counts_from_the_moment_an_order_was_due() {
+        let ledger = Ledger::new().unwrap();
+        ledger.sent();
+        let due = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
+        ledger.accepted(order(1), 0, due);
+        ledger.ended_on_stream(order(1));
+        ledger.ended_on_stream(order(1));
+        assert!(ledger.sum_up().accept.p50_ms >= 4990.0);
+        assert_eq!(ledger.ends_on_streams().count, 1);
+    }
+
+    #[test]
+    fn each_second_tells_of_itself() {
+        let ledger = Ledger::new().unwrap();
+        ledger.tick(0);
+        ledger.sent();
+        ledger.accepted(order(1), 0, Instant::now());
+        ledger.tick(0);
+        ledger.ended(order(1), End::Completed);
+        ledger.tick(0);
+        let seconds = ledger.sum_up().series;
+        let counts: Vec<_> = seconds.iter().map(|s| (s.accepted, s.ended)).collect();
+        assert_eq!(counts, [(1, 0), (0, 1)]);
+    }
+}
