@@ -23,6 +23,14 @@ impl Profile {
     pub fn of(debug: bool) -> Self {
         if debug { Self::Debug } else { Self::Release }
     }
+
+    /// Where cargo puts what it has built, below its target folder.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// Set for the tests of a whole workspace, with which cargo builds the services as well: building them by
@@ -45,10 +53,23 @@ pub async fn build(profile: Profile) -> Result<PathBuf> {
     }
     let status = command.status().await.context("cannot run cargo")?;
     ensure!(status.success(), "building the services failed ({status})");
-    Ok(target_dir().await?.join(match profile {
-        Profile::Debug => "debug",
-        Profile::Release => "release",
-    }))
+    Ok(target_dir().await?.join(profile.folder()))
+}
+
+/// Builds one more program of a package, and returns where it is.
+pub(crate) async fn build_program(
+    profile: Profile,
+    package: &str,
+    program: &str,
+) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--package", package, "--bin", program]);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    let status = command.status().await.context("cannot run cargo")?;
+    ensure!(status.success(), "building {program} failed ({status})");
+    Ok(target_dir().await?.join(profile.folder()).join(program))
 }
 
 /// Cargo, in the checkout.

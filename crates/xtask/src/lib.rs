@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod batches;
+pub mod bench;
 pub mod binaries;
 pub mod chaos;
 pub mod checks;

@@ -1,5 +1,6 @@
 //! The shop as its clients see it: over the public HTTP interfaces only.
 
+mod catalogue;
 mod sessions;
 mod stream;
 

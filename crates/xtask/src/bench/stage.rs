@@ -1,0 +1,181 @@
+//! A stack with customers and stocked products on it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bench::{Arrivals, Mix, Plan};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sqlx::{Connection, PgConnection};
+use test_support::stack::{SERVICES, in_database};
+
+use crate::bench::generator;
+use crate::binaries::Profile;
+use crate::database::DATABASE;
+use crate::demo::stock_up;
+use crate::parts;
+use crate::ports::Choice;
+use crate::services::replica;
+use crate::shop::{Account, Shop};
+use crate::stack::{self, Settings, Stack, Unsupervised};
+use crate::{audit, say};
+
+const NAME: &str = "bench";
+const CUSTOMERS: usize = 512;
+const SKUS: usize = 1000;
+/// SKUs that are sold out from the beginning.
+const SOLD_OUT: usize = 10;
+/// Enough of each SKU for any load.
+const ON_HAND: u32 = 100_000_000;
+/// Requests at once while the stage is set.
+const AT_ONCE: usize = 16;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What is measured on.
+pub struct Stage<'s> {
+    pub stack: &'s Stack,
+    pub generator: PathBuf,
+    pub customers: Vec<Account>,
+    pub skus: Vec<String>,
+    pub sold_out: Vec<String>,
+}
+
+/// Brings a stack up that is as durable as any, sets the stage, and runs `work` on it.
+pub async fn with(quick: bool, work: impl AsyncFnOnce(Stage<'_>) -> Result<()>) -> Result<()> {
+    // The services inherit it, one of which has ten thousand streams open.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    let generator = generator::build().await?;
+    stack::with(settings(), async |stack| {
+        say(&format!("signing {CUSTOMERS} customers up, and putting {SKUS} products on sale"));
+        let stage = Stage::set(stack, generator).await?;
+        let _ = quick;
+        work(stage).await
+    })
+    .await
+}
+
+fn settings() -> Settings {
+    let variable = |service, name, value: &str| (service, name, value.to_owned());
+    Settings {
+        name: NAME.to_owned(),
+        profile: Profile::Release,
+        ports: Choice::Free,
+        variables: vec![
+            variable("auth", "SIGN_UPS_PER_ADDRESS", "100000"),
+            variable("auth", "ACCESS_TOKEN_SECONDS", "86400"),
+            variable("orders", "ORDERS_PER_CUSTOMER", "100000"),
+            variable("orders", "STREAMS_PER_CUSTOMER", "100"),
+        ],
+        fresh: true,
+        unsupervised: Unsupervised::None,
+        kafka_nodes: 1,
+        breakable: false,
+    }
+}
+
+impl<'s> Stage<'s> {
+    async fn set(stack: &'s Stack, generator: PathBuf) -> Result<Self> {
+        let shop = Shop::new(stack.description.urls())?;
+        let admin = &stack.description.admin;
+        let admin = shop.sign_in(&admin.email, &admin.password).await?;
+        let names =
+            |what: &'static str, count| (0..count).map(move |n| format!("BENCH-{what}{n:04}"));
+        let skus: Vec<String> = names("", SKUS).collect();
+        let sold_out: Vec<String> = names("SOLD-OUT-", SOLD_OUT).collect();
+
+        let customers = stream::iter(0..CUSTOMERS).map(|number| {
+            let shop = &shop;
+            async move {
+                let email = format!("bench-{number}@example.com");
+                shop.sign_up(&email, "correct horse battery staple").await
+            }
+        });
+        let customers = customers.buffer_unordered(AT_ONCE).try_collect().await?;
+        let products = skus.iter().chain(&sold_out).map(|sku| shop.create_product(&admin, sku));
+        stream::iter(products).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let levels =
+            skus.iter().map(|sku| (sku, ON_HAND)).chain(sold_out.iter().map(|sku| (sku, 0)));
+        let levels = levels.map(|(sku, on_hand)| stock_up(&shop, &admin, sku, on_hand));
+        stream::iter(levels).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+
+        let stage = Self { stack, generator, customers, skus, sold_out };
+        stage.prices_known().await?;
+        Ok(stage)
+    }
+
+    /// Waits until orders has heard of all prices, which it does by way of Kafka.
+    async fn prices_known(&self) -> Result<()> {
+        let mut database = self.database().await?;
+        let since = Instant::now();
+        loop {
+            let known: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM orders.prices WHERE active AND sku LIKE 'BENCH-%'",
+            )
+            .fetch_one(&mut database)
+            .await?;
+            if usize::try_from(known)? == self.skus.len() + self.sold_out.len() {
+                return Ok(());
+            }
+            ensure!(since.elapsed() < PATIENCE, "orders does not hear of the prices");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The superuser's connection to the services' database.
+    pub async fn database(&self) -> Result<PgConnection> {
+        let url = in_database(&self.stack.description.database_url, DATABASE);
+        Ok(PgConnection::connect(&url).await?)
+    }
+
+    /// Where the first replica of a service listens.
+    pub fn address(&self, service: &str) -> Result<SocketAddr> {
+        let port = self.stack.description.ports.get(service).context("a service without a port")?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], *port)))
+    }
+
+    /// A plan that has all customers order all products.
+    pub fn plan(&self, arrivals: Arrivals, mix: Mix) -> Result<Plan> {
+        Ok(Plan {
+            orders: vec![self.address("orders")?],
+            payments: vec![self.address("payments")?],
+            brokers: self.stack.description.kafka_brokers.clone(),
+            topic_prefix: String::new(),
+            customers: self.customers.iter().map(|account| account.token.clone()).collect(),
+            skus: self.skus.clone(),
+            empty_skus: self.sold_out.clone(),
+            arrivals,
+            mix,
+            streams: None,
+            seed: 1,
+            patience_seconds: 120,
+        })
+    }
+
+    /// Lets the peak of each process's memory be that of what follows.
+    pub fn forget_peaks(&self) {
+        for process in parts_of().filter_map(|name| parts::process(&self.stack.folders, &name)) {
+            // Without it, the peak is that since the start.
+            let _ = std::fs::write(format!("/proc/{}/clear_refs", process.pid()), "5");
+        }
+    }
+
+    /// The rules of the audit that the databases alone can tell.
+    pub async fn audit(&self) -> Result<()> {
+        let broken = audit::wait(&self.stack.description.database_url, &[].into()).await?;
+        let texts: Vec<_> = broken.iter().map(ToString::to_string).collect();
+        ensure!(broken.is_empty(), "the audit found: {}", texts.join("; "));
+        say(&format!("the audit's {} rules hold", audit::rules().len()));
+        Ok(())
+    }
+}
+
+/// The names of all parts that may run: servers, and each replica of each service.
+pub fn parts_of() -> impl Iterator<Item = String> {
+    let services = SERVICES.into_iter();
+    let replicas =
+        services.flat_map(|of| (1..=crate::services::MAX_REPLICAS).map(move |n| replica(of, n)));
+    [crate::ports::POSTGRES, crate::ports::KAFKA].map(str::to_owned).into_iter().chain(replicas)
+}
