@@ -13,6 +13,8 @@ pub mod outcome;
 pub mod plan;
 
 #[cfg(feature = "load")]
+pub mod ceiling;
+#[cfg(feature = "load")]
 mod connection;
 #[cfg(feature = "load")]
 mod drive;
@@ -38,7 +40,7 @@ pub mod system;
 mod tail;
 
 pub use mix::{Kind, Mix};
-pub use outcome::{Latency, Outcome, Progress, Said, Second, StreamsOutcome};
+pub use outcome::{Floor, Latency, Outcome, Progress, Said, Second, StreamsOutcome};
 pub use plan::{Arrivals, Plan, Streams};
 #[cfg(feature = "load")]
 pub use progress::say;

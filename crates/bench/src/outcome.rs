@@ -12,6 +12,22 @@ pub enum Said {
     Progress(Progress),
     /// What came of it.
     Outcome(Box<Outcome>),
+    /// What a part of an order costs by itself.
+    Floor(Floor),
+}
+
+/// What a part of an order costs by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Floor {
+    /// Orders that it was measured on.
+    pub orders: u64,
+    /// How long that took.
+    pub seconds: f64,
+    /// Processor time of this process.
+    pub cpu_micros: u64,
+    /// Processor time of a server that it started.
+    pub child_cpu_micros: u64,
 }
 
 /// How it goes.

@@ -24,7 +24,16 @@ pub struct Used {
 
 /// What this process has cost so far.
 pub fn used() -> Result<Used> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    used_by(UsageWho::RUSAGE_SELF)
+}
+
+/// What those that it has started and that have ended have cost.
+pub fn used_by_children() -> Result<Used> {
+    used_by(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn used_by(who: UsageWho) -> Result<Used> {
+    let usage = getrusage(who)?;
     Ok(Used {
         cpu: duration(usage.user_time()) + duration(usage.system_time()),
         peak_rss_kib: u64::try_from(usage.max_rss()).unwrap_or_default(),
