@@ -45,11 +45,6 @@ impl From<WebhookError> for Problem {
                 "The webhook was not signed within five minutes; sign it again.",
             )
             .with_field(webhook::SIGNATURE),
-            WebhookError::Body(reason) => Problem::new(
-                StatusCode::BAD_REQUEST,
-                "malformed-json",
-                format!("The body cannot be read: {reason}."),
-            ),
             WebhookError::Text(field) => {
                 Problem::invalid_field(field, format!("The field {field} {error}."))
             }

@@ -125,7 +125,7 @@ async fn take_webhook(
     let secret = secret.ok_or_else(error::no_webhooks)?;
     let signature = headers.get(webhook::SIGNATURE).and_then(|value| value.to_str().ok());
     webhook::verify(&secret, signature.unwrap_or_default(), &body, Utc::now())?;
-    let webhook = Webhook::read(&body)?;
+    let webhook = Json::<Webhook>::read(&body)?;
 
     let mut tx = till.outbox.begin().await?;
     let order = webhook.order_id;

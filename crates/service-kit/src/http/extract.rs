@@ -44,6 +44,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+impl<T: DeserializeOwned> Json<T> {
+    /// Reads a body that was taken as bytes, because they are signed; rejected with 400 or 422.
+    pub fn read(body: &[u8]) -> Result<T, Problem> {
+        json::decode(body)
+    }
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()

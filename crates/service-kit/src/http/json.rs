@@ -36,6 +36,8 @@ pub(super) fn field_of(path: &Path, message: &str) -> String {
         Some(name) if path.iter().len() == 0 => name.to_owned(),
         Some(name) => format!("{parent}.{name}"),
         None if path.iter().len() == 0 => "body".to_owned(),
+        // One whose name is empty: a problem that names it has to show something.
+        None if parent.is_empty() => "\"\"".to_owned(),
         None => shortened(parent),
     }
 }
@@ -211,6 +213,7 @@ mod tests {
         refuses_field("{}", "items");
         refuses_field(r#"{"items":[{"sku":"A"}]}"#, "items[0].qty");
         refuses_field(r#"{"items":[],"total":1}"#, "total");
+        refuses_field(r#"{"items":[],"":1}"#, "\"\"");
         refuses_field(r#"{"items":[{"sku":"A","qty":1,"price":0.01}]}"#, "items[0].price");
         refuses_field(r#"{"items":[{"sku":"A","qty":1,"qty":2}]}"#, "items[0].qty");
     }

@@ -102,7 +102,8 @@ async fn without_postgres(
     }))
     .await?;
     Postgres::start(&artifacts, &stack.folders.postgres(), port(stack, POSTGRES)?).await?;
-    Ok(placed)
+    // And the one that is asked about.
+    Ok(placed + 1)
 }
 
 /// That nothing is missing among what is asked: the documents of the services name every route.

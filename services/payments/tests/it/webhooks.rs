@@ -109,7 +109,9 @@ async fn what_the_provider_has_not_signed_changes_nothing() {
     assert_eq!(signed(&shop, &webhook).await, 404, "another payment");
     webhook["orderId"] = new_order().to_string().into();
     assert_eq!(signed(&shop, &webhook).await, 404, "an unknown order");
-    assert_eq!(signed(&shop, &json!({})).await, 400);
+    assert_eq!(signed(&shop, &json!({})).await, 422);
+    webhook["type"] = "lost".into();
+    assert_eq!(signed(&shop, &webhook).await, 422);
     assert_eq!(shop.state(order).await.unwrap(), "AUTHORIZING");
 }
 
