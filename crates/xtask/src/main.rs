@@ -95,7 +95,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Reset => stop::reset().await,
         Command::Demo { debug } => demo::command(Profile::of(debug)).await,
         Command::Load(options) => load::command(&options).await,
-        Command::Bench(options) => bench::command(options).await,
+        Command::Bench(options) => Box::pin(bench::command(options)).await,
         Command::Chaos(options) => chaos::command(chaos::NAME, options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
         Command::Contracts { release } => schemas::write(release).await,

@@ -25,7 +25,7 @@ pub const NAME: &str = "stack";
 
 /// Of each topic: room for as many replicas of a service. Each one that a batch touches costs requests to the
 /// broker, so no more than a machine of one's own needs.
-const PARTITIONS: i32 = 3;
+pub const PARTITIONS: i32 = 3;
 
 /// Which stack to run, and how.
 #[derive(Debug, Clone)]
@@ -101,6 +101,15 @@ pub async fn up(profile: Profile) -> Result<()> {
 /// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed,
 /// interrupted, or because a part of the stack died.
 pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<()>) -> Result<()> {
+    with_partitions(settings, PARTITIONS, work).await
+}
+
+/// The same with another number of partitions of each topic.
+pub async fn with_partitions(
+    settings: Settings,
+    partitions: i32,
+    work: impl AsyncFnOnce(&Stack) -> Result<()>,
+) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
     let _lock = lock(&folders)?.with_context(|| match settings.name.as_str() {
         NAME => {
@@ -117,7 +126,7 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
         folders.clear()?;
     }
     let run = async {
-        let stack = start(&folders, &settings).await?;
+        let stack = start(&folders, &settings, partitions).await?;
         let done = tokio::select! {
             done = work(&stack) => done,
             died = watch(&stack, settings.unsupervised) => died,
@@ -166,7 +175,7 @@ pub(crate) fn lock(folders: &Folders) -> Result<Option<Flock<std::fs::File>>> {
     }
 }
 
-async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
+async fn start(folders: &Folders, settings: &Settings, partitions: i32) -> Result<Stack> {
     let existing = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (database_url, brokers) = (existing("DATABASE_URL"), existing("KAFKA_BROKERS"));
     let own = parts::names().filter(|part| match *part {
@@ -231,7 +240,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         .chain(SERVICES.map(dead_letter_topic))
         .collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
-    create_topics(&description.kafka_brokers, &topics, PARTITIONS).await?;
+    create_topics(&description.kafka_brokers, &topics, partitions).await?;
 
     let mut variables = services::variables(folders, &description.admin);
     variables.extend_from_slice(&settings.variables);

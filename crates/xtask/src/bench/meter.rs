@@ -25,7 +25,7 @@ pub struct Meter {
     commits: f64,
     wal_bytes: f64,
     flushes: f64,
-    records: f64,
+    records: BTreeMap<String, i64>,
     kafka_bytes: f64,
     batches: Batches,
 }
@@ -39,6 +39,7 @@ pub struct Spent {
     /// Processor time of each process, in microseconds.
     pub cpu_micros_per_order: BTreeMap<String, f64>,
     /// The most memory that each process had, in MiB.
+    #[serde(rename = "peakRssMiB")]
     pub peak_rss_mib: BTreeMap<String, f64>,
     /// Transactions of Postgres, readers included.
     pub commits_per_order: f64,
@@ -48,6 +49,8 @@ pub struct Spent {
     pub wal_bytes_per_order: f64,
     /// In all topics.
     pub records_per_order: f64,
+    /// In each.
+    pub records_by_topic: BTreeMap<String, f64>,
     /// As the broker keeps them, compressed.
     pub kafka_bytes_per_order: f64,
     /// Mean sizes, by kind and service.
@@ -67,7 +70,10 @@ impl Meter {
         .fetch_one(&mut database)
         .await?;
         let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
-        let ends = ends(&stage.stack.description.kafka_brokers, &topics).await?;
+        let mut records = BTreeMap::new();
+        for ((topic, _), end) in ends(&stage.stack.description.kafka_brokers, &topics).await? {
+            *records.entry(topic).or_default() += end;
+        }
         let folders = &stage.stack.folders;
         let process = |name: String| Some((name.clone(), parts::process(folders, &name)?.cost()));
         Ok(Self {
@@ -75,7 +81,7 @@ impl Meter {
             commits,
             wal_bytes,
             flushes,
-            records: float(ends.values().sum()),
+            records,
             kafka_bytes: float(i64::try_from(log_bytes(&folders.kafka(1).join("data")))?),
             batches: Batches::now(&stage.stack.description.urls()).await?,
         })
@@ -90,11 +96,16 @@ impl Meter {
             commits_per_order: each(self.commits - earlier.commits),
             flushes_per_order: each(self.flushes - earlier.flushes),
             wal_bytes_per_order: each(self.wal_bytes - earlier.wal_bytes),
-            records_per_order: each(self.records - earlier.records),
             kafka_bytes_per_order: each(self.kafka_bytes - earlier.kafka_bytes),
             batches: self.batches.since(&earlier.batches),
             ..Spent::default()
         };
+        for (topic, now) in &self.records {
+            let before = earlier.records.get(topic).copied().unwrap_or_default();
+            let records = each(float(now - before));
+            spent.records_per_order += records;
+            spent.records_by_topic.insert(topic.clone(), records);
+        }
         for (name, now) in &self.processes {
             let before = earlier.processes.get(name).map_or(0, |before| before.cpu_micros);
             spent.add(name, each(unsigned(now.cpu_micros.saturating_sub(before))), now.peak_kib);
@@ -108,6 +119,14 @@ impl Spent {
     fn add(&mut self, name: &str, cpu_micros: f64, peak_kib: u64) {
         self.cpu_micros_per_order.insert(name.to_owned(), cpu_micros);
         self.peak_rss_mib.insert(name.to_owned(), unsigned(peak_kib) / 1024.0);
+    }
+
+    /// The mean size of a kind of batches over some services.
+    pub fn batch(&self, kind: &str, services: &[&str]) -> f64 {
+        let sizes = self.batches.get(kind);
+        let sizes = services.iter().filter_map(|service| sizes?.get(*service).copied());
+        let (sum, count) = sizes.fold((0.0, 0.0), |(sum, count), size| (sum + size, count + 1.0));
+        if count > 0.0 { sum / count } else { 1.0 }
     }
 
     /// Of all processes, in microseconds an order.

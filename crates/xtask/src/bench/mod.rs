@@ -1,19 +1,36 @@
-//! What the system can do: how long an order takes, how many there can be, and what each costs.
+//! What the system can do: how long an order takes, how many there can be, what each costs, and how near that is to
+//! what any such system could.
 //!
-//! * `stage`: a stack of its own with customers and stocked products on it.
+//! * `stage`: a stack of its own with customers and stocked products on it; `length`: how long is measured.
 //! * `generator`: runs `boutique-load`, which places the orders and sees them end.
 //! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were.
+//! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
+//! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
 
 mod batches;
+mod ceiling;
 mod generator;
+mod growth;
+mod length;
 mod meter;
+mod phases;
+mod plots;
+mod recovery;
+mod report;
+mod scale;
 mod stage;
+mod table;
 
-use anyhow::{Result, ensure};
-use bench::{Arrivals, Mix, Outcome};
+use std::path::PathBuf;
+use std::time::Instant;
 
-use crate::bench::meter::{Meter, Spent};
-use crate::bench::stage::Stage;
+use anyhow::{Context, Result, ensure};
+use bench::Outcome;
+use test_support::stack::checkout;
+
+use self::length::Length;
+use self::report::{Report, Run};
+use self::stage::{SHAPE, Stage};
 use crate::say;
 
 /// How `bench` is run.
@@ -22,76 +39,240 @@ pub struct Options {
     /// Measure for a shorter time and with fewer orders; the same report, less exact
     #[arg(long)]
     quick: bool,
-    /// Measure these alone
+    /// Measure these alone; what they are compared with is measured as well
     #[arg(long, value_delimiter = ',')]
     only: Vec<Phase>,
-    /// Seconds of the saturation
+    /// Seconds of the saturation, if not as many as usual
     #[arg(long)]
     seconds: Option<f64>,
-    /// Connections of the saturation
-    #[arg(long, default_value_t = 256)]
-    connections: usize,
 }
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Phase {
-    /// As many orders as can be.
+    /// Few orders: how long each takes
+    Idle,
+    /// As many orders as can be
     Saturation,
+    /// Half of that, and four fifths
+    Paced,
+    /// All for one product
+    HotSku,
+    /// Every kind of order
+    Mixed,
+    /// Ten thousand streams
+    Streams,
+    /// After the consumer of orders stood still
+    Recovery,
+    /// Whether the events tell what the databases hold
+    Events,
+    /// What the parts of an order cost by themselves
+    Ceiling,
+    /// With a million orders in the databases
+    Growth,
+    /// With more replicas and partitions
+    Scale,
 }
 
-/// Brings a stack of its own up and measures on it.
+impl Options {
+    fn asks_for(&self, phase: Phase) -> bool {
+        self.only.is_empty() || self.only.contains(&phase)
+    }
+
+    /// Whether what the saturation comes to is needed.
+    fn needs_saturation(&self) -> bool {
+        [
+            Phase::Saturation,
+            Phase::Paced,
+            Phase::HotSku,
+            Phase::Recovery,
+            Phase::Ceiling,
+            Phase::Growth,
+        ]
+        .into_iter()
+        .any(|phase| self.asks_for(phase))
+    }
+
+    fn length(&self) -> Length {
+        let mut length = if self.quick { length::QUICK } else { length::WHOLE };
+        length.saturation_seconds = self.seconds.unwrap_or(length.saturation_seconds);
+        length
+    }
+}
+
+/// Measures on stacks of its own, and writes a report with plots to `target/bench`.
 ///
 /// # Errors
 ///
-/// When an order was lost or the audit found something, after everything was told.
+/// When an order was lost or an audit found something, once the report is written.
 pub async fn command(options: Options) -> Result<()> {
-    stage::with(options.quick, async |stage| saturation(&stage, &options).await).await
+    let generator = generator::build().await?;
+    crate::binaries::build(crate::binaries::Profile::Release).await?;
+    let mut bench = Bench {
+        begun: Instant::now(),
+        length: options.length(),
+        report: Report { quick: options.quick, machine: report::machine(), ..Report::default() },
+        options,
+        generator,
+    };
+    let measured = bench.measure().await;
+    bench.report.seconds = bench.begun.elapsed().as_secs_f64();
+    let folder = checkout().join("target/bench");
+    bench.report.write(&folder)?;
+    plots::draw(&bench.report, &folder)?;
+    table::print(&bench.report);
+    say(&format!("\nthe report and its plots are in {}", folder.display()));
+    measured?;
+    let Report { lost, broken, .. } = &bench.report;
+    ensure!(*lost == 0, "{lost} orders were lost");
+    ensure!(broken.is_empty(), "the audit found: {}", broken.join("; "));
+    Ok(())
 }
 
-async fn saturation(stage: &Stage<'_>, options: &Options) -> Result<()> {
-    let seconds = options.seconds.unwrap_or(if options.quick { 15.0 } else { 60.0 });
-    let connections = options.connections;
-    say(&format!("\nas many orders as can be: {connections} connections for {seconds} s"));
-    let arrivals = Arrivals::Closed { connections, seconds, orders: None };
-    let plan = stage.plan(arrivals, Mix::default())?;
-    let (outcome, spent) = measured(stage, &plan).await?;
-    tell(&outcome, &spent);
-    ensure!(outcome.lost == 0, "{} orders were lost: {:?}", outcome.lost, outcome.lost_examples);
-    stage.audit().await
+struct Bench {
+    options: Options,
+    length: Length,
+    generator: PathBuf,
+    begun: Instant,
+    report: Report,
 }
 
-/// Carries out a plan and measures what it costs.
-async fn measured(stage: &Stage<'_>, plan: &bench::Plan) -> Result<(Outcome, Spent)> {
-    stage.forget_peaks();
-    let before = Meter::now(stage).await?;
-    let outcome = generator::run(&stage.generator, plan).await?;
-    let spent = Meter::now(stage).await?.since(&before, &outcome);
-    Ok((outcome, spent))
-}
-
-fn tell(outcome: &Outcome, spent: &Spent) {
-    let Outcome { sent, accepted, completed, errors, .. } = outcome;
-    say(&format!(
-        "{:.0} orders/s: {sent} sent, {accepted} accepted in {:.1} s, {completed} completed in {:.1} s, \
-         {} behind when sending ended",
-        outcome.completed_per_second,
-        outcome.placed_in_seconds,
-        outcome.ended_in_seconds,
-        outcome.backlog_at_end,
-    ));
-    say(&format!(
-        "{} refused {:?}, {errors} errors{}, {} lost",
-        outcome.refusals(),
-        outcome.refused,
-        outcome.first_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default(),
-        outcome.lost,
-    ));
-    for (what, latency) in [("202", &outcome.accept), ("the end", &outcome.end)] {
-        say(&format!(
-            "POST to {what}: median {:.1} ms, 99 % {:.1} ms, 99.9 % {:.1} ms, longest {:.1} ms",
-            latency.p50_ms, latency.p99_ms, latency.p999_ms, latency.max_ms
-        ));
+impl Bench {
+    async fn measure(&mut self) -> Result<()> {
+        if self.options.only != [Phase::Scale] {
+            let generator = self.generator.clone();
+            stage::with(SHAPE, &generator, async |stage| self.on(stage).await).await?;
+        }
+        if self.options.asks_for(Phase::Scale) {
+            self.scale().await?;
+        }
+        Ok(())
     }
-    spent.tell();
+
+    async fn on(&mut self, stage: &Stage<'_>) -> Result<()> {
+        let length = self.length;
+        // What is compiled and cached on the way is not measured.
+        let warm_up = phases::closed(stage, length.warm_up_seconds)?;
+        say("\nwarming up");
+        let run = phases::measured(stage, &warm_up).await?;
+        self.account("the warm-up", &run.outcome);
+        if self.options.asks_for(Phase::Idle) {
+            let idle = phases::idle(stage, &length).await?;
+            self.ended(stage, "idle", &idle.run).await?;
+            self.report.idle = Some(idle);
+        }
+        if self.options.needs_saturation() {
+            let run = phases::saturation(stage, &length).await?;
+            self.report.cpu_micros_per_order.clone_from(&run.spent.cpu_micros_per_order);
+            self.report.peak_rss_mib.clone_from(&run.spent.peak_rss_mib);
+            self.ended(stage, "saturation", &run).await?;
+            self.report.saturation = Some(run);
+        }
+        if self.options.asks_for(Phase::Paced) {
+            let rate = self.saturation()?.outcome.completed_per_second;
+            let half = phases::paced(stage, &length, rate * 0.5).await?;
+            self.ended(stage, "load50", &half.run).await?;
+            self.report.load50 = Some(half);
+            let most = phases::paced(stage, &length, rate * 0.8).await?;
+            self.ended(stage, "load80", &most.run).await?;
+            self.report.load80 = Some(most);
+        }
+        if self.options.asks_for(Phase::HotSku) {
+            let rate = self.saturation()?.outcome.completed_per_second;
+            let hot = phases::hot_sku(stage, &length, rate).await?;
+            self.ended(stage, "hotSku", &hot.run).await?;
+            self.report.hot_sku = Some(hot);
+        }
+        if self.options.asks_for(Phase::Mixed) {
+            let mixed = phases::mixed(stage, &length).await?;
+            self.ended(stage, "mixed", &mixed).await?;
+            self.report.mixed = Some(mixed);
+        }
+        if self.options.asks_for(Phase::Streams) {
+            let sse = phases::streams(stage, &length).await?;
+            self.ended(stage, "sse", &sse.run).await?;
+            self.report.sse = Some(sse);
+        }
+        self.with_more_to_them(stage).await
+    }
+
+    /// The rest, in an order in which the databases grow last.
+    async fn with_more_to_them(&mut self, stage: &Stage<'_>) -> Result<()> {
+        let length = self.length;
+        if self.options.asks_for(Phase::Recovery) {
+            let rate = self.saturation()?.outcome.completed_per_second;
+            let recovery = recovery::measure(stage, &length, rate).await?;
+            self.account("what was placed meanwhile", &recovery.held);
+            self.ended(stage, "recovery", &recovery.run).await?;
+            self.report.recovery = Some(recovery);
+        }
+        if self.options.asks_for(Phase::Ceiling) {
+            let spent = self.saturation()?.spent.clone();
+            let ceiling = ceiling::measure(stage, &length, &spent).await?;
+            let rate = self.saturation()?.outcome.completed_per_second;
+            self.report.ratio_to_ceiling = Some(rate / ceiling.orders_per_second);
+            self.report.ceiling = Some(ceiling);
+        }
+        if self.options.asks_for(Phase::Events) {
+            say("\ncomparing all events with what the databases hold");
+            let broken = stage.audit_events().await?;
+            self.report.events_audited = Some(broken.is_empty());
+            self.found("the events", broken);
+        }
+        if self.options.asks_for(Phase::Growth) {
+            let rate = self.saturation()?.outcome.completed_per_second;
+            let growth = growth::measure(stage, &length, rate).await?;
+            self.ended(stage, "growth", &growth.run).await?;
+            self.report.growth = Some(growth);
+        }
+        Ok(())
+    }
+
+    async fn scale(&mut self) -> Result<()> {
+        let (length, generator) = (self.length, self.generator.clone());
+        for &(partitions, counts) in length.scale {
+            stage::with(scale::shape(partitions), &generator, async |stage| {
+                let measured = scale::measure(stage, &length, partitions, counts).await?;
+                self.report.lost += measured.iter().map(|scale| scale.lost).sum::<u64>();
+                self.report.scale.extend(measured);
+                let broken = stage.audit().await?;
+                self.found(&format!("{partitions} partitions"), broken);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn saturation(&self) -> Result<&Run> {
+        self.report.saturation.as_ref().context("the saturation was not measured")
+    }
+
+    /// Tells what a phase came to, and audits the databases.
+    async fn ended(&mut self, stage: &Stage<'_>, phase: &str, run: &Run) -> Result<()> {
+        table::tell(run);
+        self.account(phase, &run.outcome);
+        let broken = stage.audit().await?;
+        self.found(phase, broken);
+        Ok(())
+    }
+
+    fn found(&mut self, after: &str, broken: Vec<String>) {
+        if broken.is_empty() {
+            say(&format!("audited after {after}: nothing is wrong"));
+        }
+        self.report.audited.push(after.to_owned());
+        for broken in broken {
+            say(&format!("FAILED: after {after}: {broken}"));
+            self.report.broken.push(format!("after {after}: {broken}"));
+        }
+    }
+
+    fn account(&mut self, phase: &str, outcome: &Outcome) {
+        self.report.lost += outcome.lost;
+        if outcome.lost > 0 {
+            let Outcome { lost, lost_examples, .. } = outcome;
+            say(&format!("FAILED: {lost} orders of {phase} never ended: {lost_examples:?}"));
+        }
+    }
 }

@@ -1,0 +1,163 @@
+//! What an order would cost if it cost no more than its parts: its SQL, its records and its request, each measured
+//! by itself on the servers of the stage, in batches of the size that the saturation had.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use bench::Floor;
+use bench::outcome::Said;
+use contracts::topic::Topic;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use test_support::kafka::committed;
+use test_support::stack::{SERVICES, in_database};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::length::Length;
+use super::meter::Spent;
+use super::phases::closed;
+use super::report::{Ceiling, Part, machine};
+use super::stage::Stage;
+use crate::parts;
+use crate::ports::{KAFKA, POSTGRES};
+use crate::say;
+use crate::stack::PARTITIONS;
+
+const SCRATCH: &str = "bench_ceiling";
+/// What orders and the load generator read beside the consumers, each by itself.
+const TAILS: [&str; 2] = ["orders.v1,fulfillment.v1", "fulfillment.v1"];
+
+/// Measures the parts of an order as the saturation has `spent` them.
+pub async fn measure(stage: &Stage<'_>, length: &Length, spent: &Spent) -> Result<Ceiling> {
+    say("\nceilings: the SQL, the records and the request of an order by themselves");
+    let orders = length.ceiling_orders;
+    let place_batch = whole(spent.batch("intake", &["orders"]));
+    let step_batch = whole(spent.batch("consumer", &["orders", "inventory", "payments"]));
+    let records_batch = whole(spent.batch("relay", &["orders", "inventory", "payments"]));
+    let sql = sql(stage, orders, place_batch, step_batch).await.context("the SQL")?;
+    tell("SQL", &sql);
+    let kafka = kafka(stage, orders, records_batch, spent).await.context("the records")?;
+    tell("records", &kafka);
+    let http = http(stage, length.ceiling_seconds).await.context("the request")?;
+    tell("request", &http);
+    let floor = sql.micros() + kafka.micros() + http.micros();
+    #[allow(clippy::cast_precision_loss, reason = "a few processors")]
+    let cores = machine().cores as f64;
+    let ceiling = Ceiling {
+        orders_per_second: cores * 1e6 / floor,
+        floor_micros_per_order: floor,
+        sql,
+        kafka,
+        http,
+        place_batch,
+        step_batch,
+        records_batch,
+    };
+    say(&format!("  together {floor:.0} µs: {:.0} orders/s", ceiling.orders_per_second));
+    Ok(ceiling)
+}
+
+async fn sql(stage: &Stage<'_>, orders: u64, place: usize, step: usize) -> Result<Part> {
+    let superuser = &stage.stack.description.database_url;
+    let mut connection = PgConnection::connect(superuser).await?;
+    let drop = || AssertSqlSafe(format!("DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)"));
+    sqlx::raw_sql(drop()).execute(&mut connection).await?;
+    let create = AssertSqlSafe(format!("CREATE DATABASE {SCRATCH}"));
+    sqlx::raw_sql(create).execute(&mut connection).await?;
+    let mut command = Command::new(&stage.generator);
+    command
+        .args(["ceiling", "sql", "--orders", &orders.to_string()])
+        .args(["--place", &place.to_string(), "--step", &step.to_string()])
+        .env("DATABASE_URL", in_database(superuser, SCRATCH));
+    let part = beside(stage, POSTGRES, command, &[]).await;
+    sqlx::raw_sql(drop()).execute(&mut connection).await?;
+    part
+}
+
+async fn kafka(stage: &Stage<'_>, orders: u64, batch: usize, spent: &Spent) -> Result<Part> {
+    let brokers = &stage.stack.description.kafka_brokers;
+    let written = spent.records_by_topic.iter().filter(|(_, per_order)| **per_order > 0.01);
+    let written: Vec<(&str, f64)> =
+        written.map(|(topic, per_order)| (topic.as_str(), *per_order)).collect();
+    let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
+    let mut command = Command::new(&stage.generator);
+    command
+        .args(["ceiling", "kafka", "--brokers", brokers, "--orders", &orders.to_string()])
+        .args(["--batch", &batch.to_string(), "--partitions", &PARTITIONS.to_string()]);
+    for (topic, per_order) in &written {
+        command.args(["--write", &format!("{topic}={per_order:.3}")]);
+    }
+    let mut reads: Vec<String> = TAILS.map(str::to_owned).into();
+    for service in SERVICES {
+        let committed = committed(brokers, service, &topics).await?;
+        let reads_it = |topic: &str| committed.keys().any(|(read, _)| read == topic);
+        let read: Vec<&str> =
+            written.iter().map(|(topic, _)| *topic).filter(|topic| reads_it(topic)).collect();
+        reads.extend((!read.is_empty()).then(|| read.join(",")));
+    }
+    for read in reads {
+        command.args(["--read", &read]);
+    }
+    beside(stage, KAFKA, command, &[]).await
+}
+
+async fn http(stage: &Stage<'_>, seconds: f64) -> Result<Part> {
+    let url = stage.stack.services.database_urls.get("orders").context("orders has no database")?;
+    let mut command = Command::new(&stage.generator);
+    command.args(["ceiling", "http"]).env("DATABASE_URL", url);
+    let plan = serde_json::to_vec(&closed(stage, seconds)?)?;
+    let mut part = beside(stage, POSTGRES, command, &plan).await?;
+    // The database is asked once; the server is the process's own.
+    part.server_micros_per_order = each(part.measured.child_cpu_micros, part.measured.orders);
+    Ok(part)
+}
+
+/// Runs a command that prints what it has cost, beside a server that is at work for it.
+async fn beside(
+    stage: &Stage<'_>,
+    server: &str,
+    mut command: Command,
+    input: &[u8],
+) -> Result<Part> {
+    let process = parts::process(&stage.stack.folders, server).context("a server is gone")?;
+    let before = process.cost().cpu_micros;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot run the load generator")?;
+    let mut stdin = child.stdin.take().context("it takes no input")?;
+    stdin.write_all(input).await?;
+    drop(stdin);
+    let output = child.wait_with_output().await?;
+    let Ok(Said::Floor(measured)) = serde_json::from_slice::<Said>(&output.stdout) else {
+        bail!("the load generator ended with {}", output.status);
+    };
+    let server = process.cost().cpu_micros.saturating_sub(before);
+    Ok(Part {
+        client_micros_per_order: each(measured.cpu_micros, measured.orders),
+        server_micros_per_order: each(server, measured.orders),
+        measured,
+    })
+}
+
+fn tell(what: &str, part: &Part) {
+    let Part { client_micros_per_order: client, server_micros_per_order: server, measured } = part;
+    let Floor { orders, seconds, .. } = measured;
+    say(&format!(
+        "  {what:<8} {:>5.0} µs an order: {client:.0} of the client, {server:.0} of the server \
+         ({orders} orders in {seconds:.1} s)",
+        part.micros()
+    ));
+}
+
+#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+fn each(micros: u64, orders: u64) -> f64 {
+    micros as f64 / orders.max(1) as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size of some batch")]
+fn whole(size: f64) -> usize {
+    size.round().max(1.0) as usize
+}

@@ -1,0 +1,57 @@
+//! How long is measured, and how much.
+
+/// Of a whole run.
+#[derive(Debug, Clone, Copy)]
+pub struct Length {
+    pub warm_up_seconds: f64,
+    pub idle_seconds: f64,
+    pub saturation_seconds: f64,
+    pub paced_seconds: f64,
+    pub other_seconds: f64,
+    pub streams: usize,
+    /// Finished orders that are there before the growth is measured.
+    pub grown: i64,
+    pub grown_seconds: f64,
+    /// Partitions of each topic and replicas of each service, one stack for all of a number of partitions.
+    pub scale: &'static [(i32, &'static [usize])],
+    pub scale_seconds: f64,
+    /// Records that wait until the consumer goes on.
+    pub backlog: i64,
+    /// Orders of each part of the ceiling.
+    pub ceiling_orders: u64,
+    pub ceiling_seconds: f64,
+}
+
+/// Below a quarter of an hour.
+pub const WHOLE: Length = Length {
+    warm_up_seconds: 5.0,
+    idle_seconds: 30.0,
+    saturation_seconds: 60.0,
+    paced_seconds: 30.0,
+    other_seconds: 20.0,
+    streams: 10_000,
+    grown: 1_000_000,
+    grown_seconds: 30.0,
+    scale: &[(6, &[1, 2, 4]), (12, &[1, 2, 4]), (24, &[1, 2, 4])],
+    scale_seconds: 6.0,
+    backlog: 200_000,
+    ceiling_orders: 50_000,
+    ceiling_seconds: 8.0,
+};
+
+/// Below three minutes.
+pub const QUICK: Length = Length {
+    warm_up_seconds: 3.0,
+    idle_seconds: 8.0,
+    saturation_seconds: 15.0,
+    paced_seconds: 8.0,
+    other_seconds: 6.0,
+    streams: 1_000,
+    grown: 100_000,
+    grown_seconds: 8.0,
+    scale: &[(6, &[1, 2])],
+    scale_seconds: 4.0,
+    backlog: 20_000,
+    ceiling_orders: 20_000,
+    ceiling_seconds: 3.0,
+};

@@ -1,0 +1,104 @@
+//! How soon the saga has caught up after it stood still while orders went on arriving.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bench::{Arrivals, Mix};
+use contracts::topic::Topic;
+use sqlx::{AssertSqlSafe, Connection};
+use test_support::kafka::{committed, ends};
+use tokio::time::sleep;
+
+use super::generator;
+use super::length::Length;
+use super::meter::Meter;
+use super::phases::CONNECTIONS;
+use super::report::{Recovery, Run};
+use super::stage::Stage;
+use crate::say;
+
+/// What the consumer of orders writes to in each transaction, and the intake does not.
+const HELD: &str = "orders.inbox";
+/// Records that orders is told of an order on its way.
+const RECORDS_PER_ORDER: u64 = 2;
+/// Of the saturation's rate, what arrives while it catches up.
+const MODERATE: f64 = 0.25;
+/// Records that may wait although it has caught up.
+const CAUGHT_UP: i64 = 1000;
+const LOOK: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// Holds the consumer of orders until so many records wait for it, and lets it go; `rate` is that of the saturation.
+pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Result<Recovery> {
+    let backlog = length.backlog;
+    say(&format!("\nrecovery: orders hears of nothing until {backlog} records wait"));
+    let mut holder = stage.database().await?;
+    let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {HELD} IN EXCLUSIVE MODE"));
+    sqlx::raw_sql(lock).execute(&mut holder).await?;
+
+    let orders = u64::try_from(backlog)? / RECORDS_PER_ORDER;
+    let seconds = PATIENCE.as_secs_f64();
+    let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders: Some(orders) };
+    let plan = stage.plan(arrivals, Mix::default())?;
+    let placing = async { generator::run(&stage.generator, &plan).await };
+    let recovering = async {
+        until(stage, |waiting| waiting >= backlog * 99 / 100).await.context("records to wait")?;
+        let backlog_records = waiting(stage).await?;
+        let rate = saturation * MODERATE;
+        say(&format!("{backlog_records} records wait; it goes on, with {rate:.0} more orders/s"));
+        #[allow(clippy::cast_precision_loss, reason = "some number of orders")]
+        let seconds = (orders as f64 / (saturation - rate)).clamp(5.0, 60.0);
+        let arrivals = Arrivals::Open { rate, seconds, connections: 4 * CONNECTIONS };
+        let more = stage.plan(arrivals, Mix::default())?;
+        let before = Meter::now(stage).await?;
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await?;
+        let released = Instant::now();
+        let caught_up = async {
+            until(stage, |waiting| waiting <= CAUGHT_UP).await.context("orders to catch up")?;
+            anyhow::Ok(released.elapsed().as_secs_f64())
+        };
+        let arriving = generator::run(&stage.generator, &more);
+        let (seconds, arriving) = tokio::try_join!(caught_up, arriving)?;
+        holder.close().await?;
+        Ok((backlog_records, rate, seconds, arriving, before))
+    };
+    let (held, recovered) = tokio::try_join!(placing, recovering)?;
+    let (backlog_records, rate, seconds, arriving, before) = recovered;
+    // Both have ended by now: what was spent was spent on the orders of both.
+    let mut together = arriving.clone();
+    together.completed += held.completed;
+    together.cpu_micros += held.cpu_micros;
+    let spent = Meter::now(stage).await?.since(&before, &together);
+    #[allow(clippy::cast_precision_loss, reason = "some number of records")]
+    let records_per_second = backlog_records as f64 / seconds;
+    say(&format!("it has caught up in {seconds:.1} s"));
+    Ok(Recovery {
+        backlog_records,
+        rate,
+        seconds,
+        records_per_second,
+        held: Box::new(held),
+        run: Run::new(arriving, spent),
+    })
+}
+
+/// Records that orders has not heard of.
+async fn waiting(stage: &Stage<'_>) -> Result<i64> {
+    let brokers = &stage.stack.description.kafka_brokers;
+    let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
+    let read = committed(brokers, "orders", &topics).await?;
+    let ends = ends(brokers, &topics).await?;
+    Ok(read.iter().filter_map(|(partition, at)| Some(ends.get(partition)? - at)).sum())
+}
+
+async fn until(stage: &Stage<'_>, holds: impl Fn(i64) -> bool) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        let waiting = waiting(stage).await?;
+        if holds(waiting) {
+            return Ok(());
+        }
+        ensure!(since.elapsed() < PATIENCE, "waited in vain: {waiting} records wait");
+        sleep(LOOK).await;
+    }
+}

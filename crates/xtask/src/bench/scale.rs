@@ -1,0 +1,59 @@
+//! What more replicas and more partitions cost on one machine, where they bring nothing.
+
+use anyhow::{Context, Result};
+use test_support::stack::{SERVICES, free_port};
+
+use super::length::Length;
+use super::phases::{closed, measured};
+use super::report::Scale;
+use super::stage::{Shape, Stage};
+use crate::say;
+
+/// Customers and products: enough that nobody waits for another's rows.
+const CUSTOMERS: usize = 128;
+const SKUS: usize = 200;
+
+/// A stack of few customers with so many partitions of each topic.
+pub fn shape(partitions: i32) -> Shape {
+    Shape { customers: CUSTOMERS, skus: SKUS, partitions }
+}
+
+/// Measures with each of some numbers of replicas, the smallest first.
+pub async fn measure(
+    stage: &Stage<'_>,
+    length: &Length,
+    partitions: i32,
+    counts: &[usize],
+) -> Result<Vec<Scale>> {
+    let mut addresses = vec![stage.address("orders")?];
+    let mut measurements = Vec::new();
+    // What is compiled and cached on the way is not measured.
+    measured(stage, &closed(stage, length.warm_up_seconds)?).await?;
+    for &replicas in counts {
+        for number in addresses.len() + 1..=replicas {
+            for service in SERVICES {
+                let port = free_port()?;
+                let started = stage.stack.services.start(service, number, port).await;
+                started.with_context(|| format!("replica {number} of {service}"))?;
+                if service == "orders" {
+                    addresses.push(([127, 0, 0, 1], port).into());
+                }
+            }
+        }
+        say(&format!(
+            "\n{replicas} replicas of each service, {partitions} partitions of each topic"
+        ));
+        let mut plan = closed(stage, length.scale_seconds)?;
+        plan.orders.clone_from(&addresses);
+        let run = measured(stage, &plan).await?;
+        measurements.push(Scale {
+            replicas,
+            partitions,
+            cpu_micros_per_order: run.spent.cpu_micros(),
+            completed_per_second: run.outcome.completed_per_second,
+            p99_ms: run.outcome.end.p99_ms,
+            lost: run.outcome.lost,
+        });
+    }
+    Ok(measurements)
+}
