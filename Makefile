@@ -2,7 +2,7 @@
 # ARGS is passed on: make logs ARGS="orders --follow", make test ARGS="-- --package orders".
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset demo load chaos test needs
+.PHONY: help up down status logs reset demo bench chaos test needs
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,9 @@ reset: needs ## Stop everything and delete its data; downloads are kept
 demo: needs ## Place orders of every kind and watch them end
 	@cargo xtask demo $(ARGS)
 
-load: needs ## Measure orders one at a time and many at once, and audit what is left
-	@cargo xtask load $(ARGS)
+# Below a quarter of an hour, builds left out; make bench QUICK=1 takes three minutes.
+bench: needs ## Measure how long an order takes, how many there can be, and what each costs
+	@cargo xtask bench $(if $(QUICK),--quick) $(ARGS)
 
 # Each variable may be left out: make chaos DURATION=60 SEED=7 RATE=50 REPLICAS=2 BROKERS=1
 chaos: needs ## Break everything while orders are placed, and audit what is left

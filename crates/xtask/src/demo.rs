@@ -11,7 +11,7 @@ use crate::{
     ports::Choice,
     say,
     shop::{Account, Change, Changes, Shop},
-    stack::{self, Settings, Stack, Unsupervised},
+    stack::{self, PARTITIONS, Settings, Stack, Unsupervised},
 };
 
 /// How long any order may take to its end, expiry included.
@@ -51,6 +51,7 @@ pub fn stage(name: &str, profile: Profile) -> Settings {
         fresh: true,
         unsupervised: Unsupervised::None,
         kafka_nodes: 1,
+        partitions: PARTITIONS,
         breakable: false,
     }
 }

@@ -1,16 +1,14 @@
 //! Developer commands: the local stack, the tests, and what they are made of.
 
 pub mod audit;
-mod batches;
 pub mod bench;
 pub mod binaries;
 pub mod chaos;
 pub mod checks;
 pub mod clocks;
-mod cpu;
+pub mod crowd;
 pub mod database;
 pub mod demo;
-pub mod load;
 pub mod logs;
 pub mod parts;
 pub mod ports;

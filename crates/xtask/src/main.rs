@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::binaries::Profile;
-use xtask::{
-    bench, chaos, checks, complain, demo, load, logs, schemas, stack, status, stop, test_stack,
-};
+use xtask::{bench, chaos, checks, complain, demo, logs, schemas, stack, status, stop, test_stack};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -44,8 +42,6 @@ enum Command {
         #[arg(long)]
         debug: bool,
     },
-    /// Measure orders one at a time and as many as possible at once, on a stack of its own
-    Load(load::Options),
     /// Measure how long an order takes, how many there can be, and what each costs
     Bench(bench::Options),
     /// Break everything that can break while orders are placed, and audit what is left
@@ -94,7 +90,6 @@ async fn run(command: Command) -> Result<()> {
         Command::Logs { part, follow } => logs::show(part.as_deref(), follow).await,
         Command::Reset => stop::reset().await,
         Command::Demo { debug } => demo::command(Profile::of(debug)).await,
-        Command::Load(options) => load::command(&options).await,
         Command::Bench(options) => Box::pin(bench::command(options)).await,
         Command::Chaos(options) => chaos::command(chaos::NAME, options).await,
         Command::Test { arguments } => checks::run(&arguments).await,

@@ -44,6 +44,8 @@ pub struct Settings {
     pub unsupervised: Unsupervised,
     /// Nodes of its own Kafka.
     pub kafka_nodes: usize,
+    /// Partitions of each topic, of which [`PARTITIONS`] are usual.
+    pub partitions: i32,
     /// Whether the services reach Postgres and Kafka through proxies, and have clocks of their own.
     pub breakable: bool,
 }
@@ -82,6 +84,7 @@ pub async fn up(profile: Profile) -> Result<()> {
         fresh: false,
         unsupervised: Unsupervised::None,
         kafka_nodes: 1,
+        partitions: PARTITIONS,
         breakable: false,
     };
     with(settings, async |Stack { description, .. }| {
@@ -101,15 +104,6 @@ pub async fn up(profile: Profile) -> Result<()> {
 /// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed,
 /// interrupted, or because a part of the stack died.
 pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<()>) -> Result<()> {
-    with_partitions(settings, PARTITIONS, work).await
-}
-
-/// The same with another number of partitions of each topic.
-pub async fn with_partitions(
-    settings: Settings,
-    partitions: i32,
-    work: impl AsyncFnOnce(&Stack) -> Result<()>,
-) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
     let _lock = lock(&folders)?.with_context(|| match settings.name.as_str() {
         NAME => {
@@ -126,7 +120,7 @@ pub async fn with_partitions(
         folders.clear()?;
     }
     let run = async {
-        let stack = start(&folders, &settings, partitions).await?;
+        let stack = start(&folders, &settings).await?;
         let done = tokio::select! {
             done = work(&stack) => done,
             died = watch(&stack, settings.unsupervised) => died,
@@ -175,7 +169,7 @@ pub(crate) fn lock(folders: &Folders) -> Result<Option<Flock<std::fs::File>>> {
     }
 }
 
-async fn start(folders: &Folders, settings: &Settings, partitions: i32) -> Result<Stack> {
+async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
     let existing = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (database_url, brokers) = (existing("DATABASE_URL"), existing("KAFKA_BROKERS"));
     let own = parts::names().filter(|part| match *part {
@@ -240,7 +234,7 @@ async fn start(folders: &Folders, settings: &Settings, partitions: i32) -> Resul
         .chain(SERVICES.map(dead_letter_topic))
         .collect();
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
-    create_topics(&description.kafka_brokers, &topics, partitions).await?;
+    create_topics(&description.kafka_brokers, &topics, settings.partitions).await?;
 
     let mut variables = services::variables(folders, &description.admin);
     variables.extend_from_slice(&settings.variables);

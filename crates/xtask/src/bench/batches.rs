@@ -52,6 +52,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 

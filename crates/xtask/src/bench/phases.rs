@@ -148,6 +148,7 @@ pub async fn streams(stage: &Stage<'_>, length: &Length) -> Result<Sse> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 

@@ -62,7 +62,7 @@ pub async fn with(
     // The services inherit it, one of which has ten thousand streams open.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    stack::with_partitions(settings(), shape.partitions, async |stack| {
+    stack::with(settings(shape.partitions), async |stack| {
         let Shape { customers, skus, .. } = shape;
         say(&format!("signing {customers} customers up, and putting {skus} products on sale"));
         work(&Stage::set(stack, shape, generator.to_owned()).await?).await
@@ -70,7 +70,7 @@ pub async fn with(
     .await
 }
 
-fn settings() -> Settings {
+fn settings(partitions: i32) -> Settings {
     let variable = |service, name, value: &str| (service, name, value.to_owned());
     Settings {
         name: NAME.to_owned(),
@@ -85,6 +85,7 @@ fn settings() -> Settings {
         fresh: true,
         unsupervised: Unsupervised::None,
         kafka_nodes: 1,
+        partitions,
         breakable: false,
     }
 }

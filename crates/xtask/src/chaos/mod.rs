@@ -34,11 +34,11 @@ use tokio::time::Instant;
 use crate::{
     audit::{self, Breach, Violation},
     binaries::Profile,
-    load::stocked_sku,
+    crowd::stocked_sku,
     ports::Choice,
     say,
     shop::Shop,
-    stack::{self, Settings, Stack, Unsupervised},
+    stack::{self, PARTITIONS, Settings, Stack, Unsupervised},
 };
 
 use inject::Injector;
@@ -103,6 +103,7 @@ pub async fn command(name: &str, options: Options) -> Result<()> {
         fresh: true,
         unsupervised: Unsupervised::All,
         kafka_nodes: options.brokers.into(),
+        partitions: PARTITIONS,
         breakable: true,
     };
     let path = checkout().join("target").join(name).join("report.json");

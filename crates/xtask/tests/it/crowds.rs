@@ -13,9 +13,8 @@ use tokio::time::sleep;
 use xtask::{
     audit,
     binaries::Profile,
-    demo,
-    load::{self, Crowd},
-    say,
+    crowd::{self, Crowd},
+    demo, say,
     shop::{Account, Shop},
     stack::{self, Settings, Stack},
 };
@@ -40,7 +39,7 @@ async fn crowds_are_served_exactly() -> Result<()> {
     let settings = Settings { variables, ..demo::stage("crowds", Profile::Debug) };
     stack::with(settings, async |stack| {
         let shop = Shop::new(stack.description.urls())?;
-        let plenty = load::stocked_sku(&shop, &stack.description.admin).await?;
+        let plenty = crowd::stocked_sku(&shop, &stack.description.admin).await?;
         let mut others = shop.skus(2).await?.into_iter().filter(|sku| *sku != plenty);
         let scarce = others.next_back().context("the catalogue has one product only")?;
         a_thousand_want_a_hundred_units(stack, &shop, &scarce).await?;

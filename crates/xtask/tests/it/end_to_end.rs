@@ -2,8 +2,8 @@ use anyhow::{Result, ensure};
 use xtask::{
     audit,
     binaries::Profile,
+    crowd::{self, Crowd},
     demo,
-    load::{self, Crowd},
     shop::Shop,
     stack,
 };
@@ -23,7 +23,7 @@ async fn every_kind_of_order_ends_as_it_should_and_everything_adds_up() -> Resul
             let (passed, failed) = demo::run(&shop, &description.admin).await?;
             ensure!(failed == 0, "{failed} of {} checks failed", passed + failed);
 
-            let sku = load::stocked_sku(&shop, &description.admin).await?;
+            let sku = crowd::stocked_sku(&shop, &description.admin).await?;
             let burst = Crowd::gather(&shop).await?.burst(&shop, &sku, ORDERS, 16).await?;
             ensure!(burst.accepted == ORDERS && burst.ended == ORDERS, "{burst:?}");
             audit::settled(description).await

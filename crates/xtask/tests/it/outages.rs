@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use xtask::{
     audit,
     binaries::Profile,
-    demo, load,
+    crowd, demo,
     ports::{KAFKA, POSTGRES},
     say,
     shop::{Account, Shop},
@@ -50,7 +50,7 @@ async fn orders_are_accepted_without_kafka_and_requests_refused_soon_without_pos
     };
     stack::with(settings, async |stack| {
         let shop = Shop::new(stack.description.urls())?;
-        let sku = load::stocked_sku(&shop, &stack.description.admin).await?;
+        let sku = crowd::stocked_sku(&shop, &stack.description.admin).await?;
         let customer = shop.sign_up("patient@example.com", "correct horse battery staple").await?;
         let placed = without_kafka(stack, &shop, &customer, &sku).await?;
         all_completed(stack, placed).await?;

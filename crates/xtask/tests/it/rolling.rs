@@ -19,7 +19,7 @@ use xtask::{
     audit,
     binaries::Profile,
     chaos::{Replicas, Target},
-    demo, load, say,
+    crowd, demo, say,
     shop::{Account, Shop},
     stack::{self, Settings, Stack, Unsupervised},
 };
@@ -46,7 +46,7 @@ async fn a_rolling_restart_of_every_service_loses_no_request() -> Result<()> {
 async fn restart_under_load(stack: &Stack) -> Result<()> {
     let replicas = Replicas::start(stack, 2).await?;
     let shop = Shop::of_replicas(replicas.urls())?;
-    let sku = load::stocked_sku(&shop, &stack.description.admin).await?;
+    let sku = crowd::stocked_sku(&shop, &stack.description.admin).await?;
     let proxy = Arc::new(Proxy::before(replicas.urls())?);
     let enough = CancellationToken::new();
     let ended: Arc<Mutex<BTreeSet<String>>> = Arc::default();
