@@ -77,7 +77,7 @@ fn settings(partitions: i32) -> Settings {
         profile: Profile::Release,
         ports: Choice::Free,
         variables: vec![
-            variable("auth", "SIGN_UPS_PER_ADDRESS", "100000"),
+            variable("auth", "SIGN_UPS_PER_ADDRESS", "1000"),
             variable("auth", "ACCESS_TOKEN_SECONDS", "86400"),
             variable("orders", "ORDERS_PER_CUSTOMER", "100000"),
             variable("orders", "STREAMS_PER_CUSTOMER", "100"),
