@@ -25,7 +25,7 @@ const NAME: &str = "bench";
 /// SKUs that are sold out from the beginning.
 const SOLD_OUT: usize = 10;
 /// Enough of each SKU for any load.
-const ON_HAND: u32 = 100_000_000;
+const ON_HAND: u32 = 1_000_000;
 /// Requests at once while the stage is set.
 const AT_ONCE: usize = 16;
 const PATIENCE: Duration = Duration::from_mins(1);
