@@ -22,22 +22,27 @@ pub struct Used {
     pub peak_rss_kib: u64,
 }
 
+/// The most memory that this process had resident, in KiB. What `getrusage` tells includes what whoever started it
+/// had at that moment.
+fn peak_rss_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|kib| kib.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
 /// What this process has cost so far.
 pub fn used() -> Result<Used> {
-    used_by(UsageWho::RUSAGE_SELF)
+    Ok(Used { cpu: cpu(UsageWho::RUSAGE_SELF)?, peak_rss_kib: peak_rss_kib() })
 }
 
-/// What those that it has started and that have ended have cost.
-pub fn used_by_children() -> Result<Used> {
-    used_by(UsageWho::RUSAGE_CHILDREN)
+/// Processor time of those that it has started and that have ended.
+pub fn cpu_of_children() -> Result<Duration> {
+    cpu(UsageWho::RUSAGE_CHILDREN)
 }
 
-fn used_by(who: UsageWho) -> Result<Used> {
+fn cpu(who: UsageWho) -> Result<Duration> {
     let usage = getrusage(who)?;
-    Ok(Used {
-        cpu: duration(usage.user_time()) + duration(usage.system_time()),
-        peak_rss_kib: u64::try_from(usage.max_rss()).unwrap_or_default(),
-    })
+    Ok(duration(usage.user_time()) + duration(usage.system_time()))
 }
 
 fn duration(time: TimeVal) -> Duration {

@@ -49,6 +49,6 @@ pub async fn run(mut plan: Plan, database_url: &str) -> Result<Floor> {
         orders: outcome.accepted,
         seconds,
         cpu_micros: u64::try_from(cpu.as_micros())?,
-        child_cpu_micros: u64::try_from(system::used_by_children()?.cpu.as_micros())?,
+        child_cpu_micros: u64::try_from(system::cpu_of_children()?.as_micros())?,
     })
 }

@@ -1,8 +1,13 @@
 //! How long is measured, and how much.
 
+use super::stage::Shape;
+use crate::stack::PARTITIONS;
+
 /// Of a whole run.
 #[derive(Debug, Clone, Copy)]
 pub struct Length {
+    /// Of the stage on which nearly everything is measured.
+    pub shape: Shape,
     pub warm_up_seconds: f64,
     pub idle_seconds: f64,
     pub saturation_seconds: f64,
@@ -24,6 +29,7 @@ pub struct Length {
 
 /// Below a quarter of an hour.
 pub const WHOLE: Length = Length {
+    shape: Shape { customers: 512, skus: 1000, partitions: PARTITIONS },
     warm_up_seconds: 5.0,
     idle_seconds: 30.0,
     saturation_seconds: 60.0,
@@ -41,6 +47,7 @@ pub const WHOLE: Length = Length {
 
 /// Below three minutes.
 pub const QUICK: Length = Length {
+    shape: Shape { customers: 128, skus: 200, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
     idle_seconds: 8.0,
     saturation_seconds: 15.0,

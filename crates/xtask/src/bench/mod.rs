@@ -30,7 +30,7 @@ use test_support::stack::checkout;
 
 use self::length::Length;
 use self::report::{Report, Run};
-use self::stage::{SHAPE, Stage};
+use self::stage::Stage;
 use crate::say;
 
 /// How `bench` is run.
@@ -141,7 +141,7 @@ impl Bench {
     async fn measure(&mut self) -> Result<()> {
         if self.options.only != [Phase::Scale] {
             let generator = self.generator.clone();
-            stage::with(SHAPE, &generator, async |stage| self.on(stage).await).await?;
+            stage::with(self.length.shape, &generator, async |stage| self.on(stage).await).await?;
         }
         if self.options.asks_for(Phase::Scale) {
             self.scale().await?;
@@ -160,6 +160,16 @@ impl Bench {
             let idle = phases::idle(stage, &length).await?;
             self.ended(stage, "idle", &idle.run).await?;
             self.report.idle = Some(idle);
+        }
+        if self.options.asks_for(Phase::Mixed) {
+            let mixed = phases::mixed(stage, &length).await?;
+            self.ended(stage, "mixed", &mixed).await?;
+            self.report.mixed = Some(mixed);
+        }
+        if self.options.asks_for(Phase::Events) {
+            // Before the many orders: they are compared in memory.
+            let broken = stage.audit_events().await?;
+            self.found("all that, of the events", broken);
         }
         if self.options.needs_saturation() {
             let run = phases::saturation(stage, &length).await?;
@@ -182,11 +192,6 @@ impl Bench {
             let hot = phases::hot_sku(stage, &length, rate).await?;
             self.ended(stage, "hotSku", &hot.run).await?;
             self.report.hot_sku = Some(hot);
-        }
-        if self.options.asks_for(Phase::Mixed) {
-            let mixed = phases::mixed(stage, &length).await?;
-            self.ended(stage, "mixed", &mixed).await?;
-            self.report.mixed = Some(mixed);
         }
         if self.options.asks_for(Phase::Streams) {
             let sse = phases::streams(stage, &length).await?;
@@ -213,12 +218,6 @@ impl Bench {
             self.report.ratio_to_ceiling = Some(rate / ceiling.orders_per_second);
             self.report.ceiling = Some(ceiling);
         }
-        if self.options.asks_for(Phase::Events) {
-            say("\ncomparing all events with what the databases hold");
-            let broken = stage.audit_events().await?;
-            self.report.events_audited = Some(broken.is_empty());
-            self.found("the events", broken);
-        }
         if self.options.asks_for(Phase::Growth) {
             let rate = self.saturation()?.outcome.completed_per_second;
             let growth = growth::measure(stage, &length, rate).await?;
@@ -237,6 +236,8 @@ impl Bench {
                 self.report.scale.extend(measured);
                 let broken = stage.audit().await?;
                 self.found(&format!("{partitions} partitions"), broken);
+                let broken = stage.audit_events().await?;
+                self.found(&format!("{partitions} partitions, of the events"), broken);
                 Ok(())
             })
             .await?;
@@ -259,7 +260,8 @@ impl Bench {
 
     fn found(&mut self, after: &str, broken: Vec<String>) {
         if broken.is_empty() {
-            say(&format!("audited after {after}: nothing is wrong"));
+            let at = self.begun.elapsed().as_secs();
+            say(&format!("{at} s: audited after {after}: nothing is wrong"));
         }
         self.report.audited.push(after.to_owned());
         for broken in broken {

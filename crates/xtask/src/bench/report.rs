@@ -55,11 +55,8 @@ pub struct Report {
     pub lost: u64,
     /// What the audits found, and what was never measured.
     pub broken: Vec<String>,
-    /// Phases after which the databases were audited.
+    /// After what the databases, or the events, were audited.
     pub audited: Vec<String>,
-    /// Events that were compared with what the databases hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub events_audited: Option<bool>,
 }
 
 /// Where it was measured.

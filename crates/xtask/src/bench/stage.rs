@@ -18,7 +18,7 @@ use crate::parts;
 use crate::ports::Choice;
 use crate::services::replica;
 use crate::shop::{Account, Shop};
-use crate::stack::{self, PARTITIONS, Settings, Stack, Unsupervised};
+use crate::stack::{self, Settings, Stack, Unsupervised};
 use crate::{audit, say};
 
 const NAME: &str = "bench";
@@ -38,9 +38,6 @@ pub struct Shape {
     /// Of each topic.
     pub partitions: i32,
 }
-
-/// What nearly everything is measured on.
-pub const SHAPE: Shape = Shape { customers: 512, skus: 1000, partitions: PARTITIONS };
 
 /// What is measured on.
 pub struct Stage<'s> {
@@ -209,6 +206,7 @@ impl<'s> Stage<'s> {
 
     /// What of the events does not fit what the databases hold.
     pub async fn audit_events(&self) -> Result<Vec<String>> {
+        say("\ncomparing all events with what the databases hold");
         let kept = audit::kept(&self.stack.description.database_url).await?;
         let brokers = &self.stack.description.kafka_brokers;
         let broken = audit::events(brokers, &kept, |_| false).await?;

@@ -65,7 +65,10 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     {
         if let Some(paced) = paced {
             let what = format!("{what}, {:.0} orders/s, median and 99 %", paced.rate);
-            row(&what, pair(paced.p50_ms, paced.p99_ms));
+            row(
+                &what,
+                format!("{}; at the end × {:.2}", pair(paced.p50_ms, paced.p99_ms), paced.drift),
+            );
         }
     }
     if let Some(hot) = &report.hot_sku {
@@ -102,7 +105,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         );
     }
     for scale in &report.scale {
-        let what = format!("{} replicas, {} partitions", scale.replicas, scale.partitions);
+        let what = format!("replicas {}, partitions {}", scale.replicas, scale.partitions);
         let cost = format!("{:.0} µs an order", scale.cpu_micros_per_order);
         row(&what, format!("{cost}, {}", rate(scale.completed_per_second)));
     }
