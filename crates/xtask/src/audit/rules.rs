@@ -72,9 +72,11 @@ const WRITTEN: [Written; 29] = [
     Written(
         "reserved stock is what reservations hold",
         Breach::Disagreement,
-        "SELECT s.sku FROM inventory.stock s WHERE s.reserved <> coalesce(
-             (SELECT sum((r.lines->>s.sku)::bigint) FROM inventory.reservations r
-              WHERE r.status = 'RESERVED' AND r.lines ? s.sku), 0)",
+        "SELECT s.sku FROM inventory.stock s LEFT JOIN
+             (SELECT line.key AS sku, sum(line.value::bigint) AS held
+              FROM inventory.reservations r, jsonb_each_text(r.lines) line
+              WHERE r.status = 'RESERVED' GROUP BY 1) r ON r.sku = s.sku
+         WHERE s.reserved <> coalesce(r.held, 0)",
     ),
     Written(
         "no order that has ended holds stock",

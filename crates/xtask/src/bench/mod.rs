@@ -107,7 +107,6 @@ impl Options {
 /// When an order was lost or an audit found something, once the report is written.
 pub async fn command(options: Options) -> Result<()> {
     let generator = generator::build().await?;
-    crate::binaries::build(crate::binaries::Profile::Release).await?;
     let mut bench = Bench {
         begun: Instant::now(),
         length: options.length(),
