@@ -1,18 +1,22 @@
 //! What the system can do: how long an order takes, how many there can be, what each costs, and how near that is to
 //! what any such system could.
 //!
-//! * `stage`: a stack of its own with customers and stocked products on it; `length`: how long is measured.
+//! * `options`: what is asked for; `length`: how long and how much is measured.
+//! * `stage`: a stack of its own with customers and stocked products on it.
 //! * `generator`: runs `boutique-load`, which places the orders and sees them end.
 //! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were.
 //! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
+//! * `audits`: whether everything adds up after each.
 //! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
 
+mod audits;
 mod batches;
 mod ceiling;
 mod generator;
 mod growth;
 mod length;
 mod meter;
+mod options;
 mod phases;
 mod plots;
 mod recovery;
@@ -29,76 +33,12 @@ use bench::Outcome;
 use test_support::stack::checkout;
 
 use self::length::Length;
+use self::options::Phase;
 use self::report::{Report, Run};
 use self::stage::Stage;
 use crate::say;
 
-/// How `bench` is run.
-#[derive(Debug, clap::Args)]
-pub struct Options {
-    /// Measure for a shorter time and with fewer orders; the same report, less exact
-    #[arg(long)]
-    quick: bool,
-    /// Measure these alone; what they are compared with is measured as well
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<Phase>,
-    /// Seconds of the saturation, if not as many as usual
-    #[arg(long)]
-    seconds: Option<f64>,
-}
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Phase {
-    /// Few orders: how long each takes
-    Idle,
-    /// As many orders as can be
-    Saturation,
-    /// Half of that, and four fifths
-    Paced,
-    /// All for one product
-    HotSku,
-    /// Every kind of order
-    Mixed,
-    /// Ten thousand streams
-    Streams,
-    /// After the consumer of orders stood still
-    Recovery,
-    /// Whether the events tell what the databases hold
-    Events,
-    /// What the parts of an order cost by themselves
-    Ceiling,
-    /// With a million orders in the databases
-    Growth,
-    /// With more replicas and partitions
-    Scale,
-}
-
-impl Options {
-    fn asks_for(&self, phase: Phase) -> bool {
-        self.only.is_empty() || self.only.contains(&phase)
-    }
-
-    /// Whether what the saturation comes to is needed.
-    fn needs_saturation(&self) -> bool {
-        [
-            Phase::Saturation,
-            Phase::Paced,
-            Phase::HotSku,
-            Phase::Recovery,
-            Phase::Ceiling,
-            Phase::Growth,
-        ]
-        .into_iter()
-        .any(|phase| self.asks_for(phase))
-    }
-
-    fn length(&self) -> Length {
-        let mut length = if self.quick { length::QUICK } else { length::WHOLE };
-        length.saturation_seconds = self.seconds.unwrap_or(length.saturation_seconds);
-        length
-    }
-}
+pub use self::options::Options;
 
 /// Measures on stacks of its own, and writes a report with plots to `target/bench`.
 ///

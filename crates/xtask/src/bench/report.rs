@@ -259,46 +259,4 @@ pub fn machine() -> Machine {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn run() -> Run {
-        let outcome = Outcome {
-            accepted: 10,
-            completed: 8,
-            failed: [("OUT_OF_STOCK".to_owned(), 2)].into(),
-            ended_in_seconds: 2.0,
-            completed_per_second: 4.0,
-            ..Outcome::default()
-        };
-        Run::new(outcome, Spent::default())
-    }
-
-    #[test]
-    fn figures_are_where_they_are_looked_for() {
-        let report = Report {
-            saturation: Some(run()),
-            hot_sku: Some(HotSku { ratio: 0.9, on_hand: 5, run: run() }),
-            ratio_to_ceiling: Some(0.5),
-            peak_rss_mib: [("orders".to_owned(), 50.0)].into(),
-            ..Report::default()
-        };
-        let report: Value = serde_json::to_value(report).unwrap();
-        assert_eq!(report["saturation"]["completedPerSecond"], json!(4.0));
-        assert_eq!(report["saturation"]["endsPerSecond"], json!(5.0));
-        assert_eq!(report["hotSku"]["ratio"], json!(0.9));
-        assert_eq!(report["hotSku"]["accepted"], json!(10));
-        assert_eq!(report["ratioToCeiling"], json!(0.5));
-        assert_eq!(report["peakRssMiB"]["orders"], json!(50.0));
-        assert_eq!(report["lost"], json!(0));
-        assert!(report.get("growth").is_none(), "what was not measured has no figure");
-    }
-
-    #[test]
-    fn a_machine_has_processors_and_memory() {
-        let machine = machine();
-        assert!(machine.cores > 0 && machine.memory_gib > 0.0);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use bench::{Arrivals, Mix, Plan};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use test_support::stack::{SERVICES, in_database};
 
 use crate::binaries::Profile;
@@ -16,10 +16,10 @@ use crate::database::DATABASE;
 use crate::demo::stock_up;
 use crate::parts;
 use crate::ports::Choice;
+use crate::say;
 use crate::services::replica;
 use crate::shop::{Account, Shop};
 use crate::stack::{self, Settings, Stack, Unsupervised};
-use crate::{audit, say};
 
 const NAME: &str = "bench";
 /// SKUs that are sold out from the beginning.
@@ -28,14 +28,8 @@ const SOLD_OUT: usize = 10;
 const ON_HAND: u32 = 1_000_000;
 /// Requests at once while the stage is set.
 const AT_ONCE: usize = 16;
+/// How long a service may take to hear of something.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Rules of the audit that do not hold while anything goes on, the last ones to hold at the end.
-const SOON_OVER: [&str; 4] = [
-    "no order that has ended holds stock",
-    "nothing is left authorised or on its way",
-    "every notification is sent",
-    "every outbox is empty",
-];
 
 /// How large the stage is.
 #[derive(Debug, Clone, Copy)]
@@ -204,41 +198,6 @@ impl<'s> Stage<'s> {
             let _ = std::fs::write(format!("/proc/{}/clear_refs", process.pid()), "5");
         }
     }
-
-    /// What of the audit's rules that the databases alone can tell does not hold.
-    pub async fn audit(&self) -> Result<Vec<String>> {
-        self.settled().await?;
-        let broken = audit::wait(&self.stack.description.database_url, &[].into()).await?;
-        Ok(broken.iter().map(ToString::to_string).collect())
-    }
-
-    /// Waits until what is quickly looked at is over. All rules together take long where there are many orders, and
-    /// are better asked once.
-    async fn settled(&self) -> Result<()> {
-        let mut database = self.database().await?;
-        let rules = audit::rules();
-        let since = Instant::now();
-        for rule in rules.iter().filter(|rule| SOON_OVER.contains(&rule.name)) {
-            let goes_on = format!("SELECT EXISTS ({})", rule.broken);
-            while sqlx::query_scalar(AssertSqlSafe(goes_on.clone()))
-                .fetch_one(&mut database)
-                .await?
-                && since.elapsed() < PATIENCE
-            {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// What of the events does not fit what the databases hold.
-    pub async fn audit_events(&self) -> Result<Vec<String>> {
-        say("\ncomparing all events with what the databases hold");
-        let kept = audit::kept(&self.stack.description.database_url).await?;
-        let brokers = &self.stack.description.kafka_brokers;
-        let broken = audit::events(brokers, &kept, |_| false).await?;
-        Ok(broken.iter().map(ToString::to_string).collect())
-    }
 }
 
 /// The names of all parts that may run: servers, and each replica of each service.
@@ -247,16 +206,4 @@ pub fn parts_of() -> impl Iterator<Item = String> {
     let replicas =
         services.flat_map(|of| (1..=crate::services::MAX_REPLICAS).map(move |n| replica(of, n)));
     [crate::ports::POSTGRES, crate::ports::KAFKA].map(str::to_owned).into_iter().chain(replicas)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_waited_for_is_a_rule() {
-        for name in SOON_OVER {
-            assert!(audit::rules().iter().any(|rule| rule.name == name), "{name}");
-        }
-    }
 }
