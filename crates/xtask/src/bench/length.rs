@@ -30,19 +30,19 @@ pub struct Length {
 /// Below a quarter of an hour.
 pub const WHOLE: Length = Length {
     shape: Shape { customers: 512, skus: 1000, partitions: PARTITIONS },
-    warm_up_seconds: 5.0,
-    idle_seconds: 30.0,
+    warm_up_seconds: 4.0,
+    idle_seconds: 20.0,
     saturation_seconds: 60.0,
     paced_seconds: 30.0,
-    other_seconds: 20.0,
+    other_seconds: 15.0,
     streams: 10_000,
     grown: 1_000_000,
-    grown_seconds: 30.0,
+    grown_seconds: 20.0,
     scale: &[(6, &[1, 2, 4]), (12, &[1, 2, 4]), (24, &[1, 2, 4])],
-    scale_seconds: 6.0,
+    scale_seconds: 5.0,
     backlog: 200_000,
-    ceiling_orders: 50_000,
-    ceiling_seconds: 8.0,
+    ceiling_orders: 20_000,
+    ceiling_seconds: 5.0,
 };
 
 /// Below three minutes.
@@ -59,6 +59,6 @@ pub const QUICK: Length = Length {
     scale: &[(6, &[1, 2])],
     scale_seconds: 4.0,
     backlog: 20_000,
-    ceiling_orders: 20_000,
+    ceiling_orders: 10_000,
     ceiling_seconds: 3.0,
 };
