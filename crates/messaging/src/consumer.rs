@@ -23,6 +23,10 @@ pub trait Handler: Send + Sync + 'static {
     /// The types it handles; the topics to read follow from them.
     const HANDLES: &'static [EventType];
 
+    /// Those of them on whose effect nobody waits. Until one of the others comes, they gather for a while:
+    /// so whoever is waited for has the processors to itself, and batches are larger.
+    const CAN_WAIT: &'static [EventType] = &[];
+
     /// Changes the service's state for a batch of events, in order. All of it is committed together
     /// with what it publishes, or nothing is; on an error the batch comes again.
     ///
@@ -44,13 +48,7 @@ pub struct Consumer<H> {
     kafka: KafkaConfig,
     outbox: Outbox,
     handler: H,
-    /// How long records gather before each batch.
-    gathering: Duration,
 }
-
-/// How long records wait of which nobody awaits the effect: so the services that somebody does wait for
-/// have the processors to themselves, and batches are larger.
-const LEISURE: Duration = Duration::from_millis(50);
 
 /// How long a batch may take before its member looks after the group again. Until then a rebalance
 /// waits for it, and so drains it.
@@ -68,20 +66,13 @@ enum Outcome {
 impl<H: Handler> Consumer<H> {
     /// The group is named after the service the outbox belongs to.
     pub fn new(kafka: KafkaConfig, outbox: Outbox, handler: H) -> Self {
-        Self { kafka, outbox, handler, gathering: Duration::ZERO }
-    }
-
-    /// For a service on whose part in an order nobody waits: each batch begins 50 ms after its first
-    /// record has come.
-    #[must_use]
-    pub fn at_leisure(self) -> Self {
-        Self { gathering: LEISURE, ..self }
+        Self { kafka, outbox, handler }
     }
 
     /// Reads, handles and commits batches until `shutdown`; then ends the batch in hand and leaves the
     /// group.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
-        let poller = Poller::join(&self.kafka, self.outbox.service(), H::HANDLES)?;
+        let poller = Poller::join::<H>(&self.kafka, self.outbox.service())?;
         let result = self.consume(&poller, &shutdown).await;
         // Leaving the group talks to the brokers and blocks; from those that are away it is not awaited.
         let leaving = tokio::task::spawn_blocking(move || drop(poller));
@@ -105,7 +96,7 @@ impl<H: Handler> Consumer<H> {
                 () = shutdown.cancelled() => return Ok(()),
                 next = async {
                     linger.over().await;
-                    poller.next(mem::take(&mut carried), self.gathering).await
+                    poller.next(mem::take(&mut carried)).await
                 } => next?,
             };
             linger.begin(records.len());

@@ -53,7 +53,8 @@ impl KafkaConfig {
         config
     }
 
-    pub(crate) fn group_consumer(&self, service: &str) -> ClientConfig {
+    /// `is_urgent` says whether anybody waits for what the consumer does.
+    pub(crate) fn group_consumer(&self, service: &str, is_urgent: bool) -> ClientConfig {
         let mut config = self.fetching(service);
         config
             .set("group.id", self.topic_name(service))
@@ -67,6 +68,10 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "500");
+        if !is_urgent {
+            // Every answer costs the broker as much as publishing a batch: a few a second are enough.
+            config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", "250");
+        }
         config
     }
 

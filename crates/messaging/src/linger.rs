@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What each event of a batch adds to the time in which the next one may gather.
-const FOR_EACH: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(25);
+const FOR_EACH: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_millis(40);
 
 /// Lets a busy task begin its batches a little apart, so that each is larger and costs less an event.
 ///

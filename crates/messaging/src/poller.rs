@@ -8,21 +8,26 @@ use std::{
 };
 
 use contracts::{events::EventType, topic::Topic};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rdkafka::{
     ClientContext, Message as _, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer},
-    error::KafkaError,
+    error::{KafkaError, KafkaResult},
     message::BorrowedMessage,
 };
 
-use crate::{batch::Batch, error::MessagingError, kafka::KafkaConfig, record};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{batch::Batch, consumer::Handler, error::MessagingError, kafka::KafkaConfig, record};
 
 /// The most records a batch has. Larger ones gained nothing in SQL and hold locks for longer.
 const MAX_BATCH: usize = 500;
 
 /// Bodies of a batch may be this large together, and the last one larger.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long records gather on whose effect nobody waits.
+const LEISURE: Duration = Duration::from_millis(50);
 
 /// How often a member whose batch takes long looks for rebalances.
 const HOLD_INTERVAL: Duration = Duration::from_millis(200);
@@ -78,6 +83,8 @@ pub(crate) struct Poller {
     consumer: StreamConsumer<GroupContext>,
     topics: HashMap<String, Topic>,
     wants: &'static [EventType],
+    /// Those on whose effect somebody waits.
+    urgent: Vec<EventType>,
 }
 
 /// Records that were polled but not processed, in order.
@@ -94,38 +101,36 @@ impl Revoked {
 }
 
 impl Poller {
-    /// Joins the service's group. The topics are those of the types it wants.
-    pub(crate) fn join(
+    /// Joins the service's group. The topics are those of the types its handler handles.
+    pub(crate) fn join<H: Handler>(
         kafka: &KafkaConfig,
         service: &str,
-        wants: &'static [EventType],
     ) -> Result<Self, MessagingError> {
+        let wants = H::HANDLES;
+        let urgent: Vec<_> = wants.iter().copied().filter(|t| !H::CAN_WAIT.contains(t)).collect();
         let topics: HashMap<_, _> =
             wants.iter().map(|t| (kafka.topic_name(t.topic().name()), t.topic())).collect();
-        let consumer: StreamConsumer<GroupContext> =
-            kafka.group_consumer(service).create_with_context(GroupContext::default())?;
+        let consumer: StreamConsumer<GroupContext> = kafka
+            .group_consumer(service, !urgent.is_empty())
+            .create_with_context(GroupContext::default())?;
         consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
-        Ok(Self { consumer, topics, wants })
+        Ok(Self { consumer, topics, wants, urgent })
     }
 
-    /// Waits for at least one record, then takes what else is there already: a busy service gets large
-    /// batches, an idle one waits for nobody, or for `gathering`. `carried` comes first.
+    /// Waits for a record that is urgent, or for a while for one that is not, then takes what else is there
+    /// already: a busy service gets large batches, an idle one waits for nobody. `carried` comes first.
     pub(crate) async fn next<'c>(
         &'c self,
         carried: Polled<'c>,
-        gathering: Duration,
     ) -> Result<Polled<'c>, MessagingError> {
         let mut polled = carried;
-        let mut bytes: usize = polled.iter().map(BorrowedMessage::payload_len).sum();
         let mut records = self.consumer.stream();
         loop {
             if polled.is_empty() {
-                let first = records.next().await;
-                self.take(first, &mut polled)?;
-                if !gathering.is_zero() {
-                    tokio::time::sleep(gathering).await;
-                }
+                self.take(records.next().await, &mut polled)?;
             }
+            self.gather(&mut records, &mut polled).await?;
+            let mut bytes: usize = polled.iter().map(BorrowedMessage::payload_len).sum();
             while polled.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
                 let Some(next) = records.next().now_or_never() else {
                     break;
@@ -140,10 +145,36 @@ impl Poller {
         }
     }
 
+    /// Waits until one of the records is urgent, for [`LEISURE`] at the most.
+    async fn gather<'c>(
+        &'c self,
+        records: &mut (impl Stream<Item = KafkaResult<BorrowedMessage<'c>>> + Unpin),
+        polled: &mut Polled<'c>,
+    ) -> Result<(), MessagingError> {
+        let until = Instant::now() + LEISURE;
+        if self.urgent.is_empty() {
+            tokio::time::sleep_until(until).await;
+            return Ok(());
+        }
+        let mut is_urgent = polled.iter().any(|message| self.is_urgent(message));
+        while !is_urgent && polled.len() < MAX_BATCH {
+            let Ok(next) = timeout_at(until, records.next()).await else {
+                break;
+            };
+            self.take(next, polled)?;
+            is_urgent = polled.last().is_some_and(|message| self.is_urgent(message));
+        }
+        Ok(())
+    }
+
+    fn is_urgent(&self, message: &BorrowedMessage<'_>) -> bool {
+        record::event_type(message).is_some_and(|event_type| self.urgent.contains(&event_type))
+    }
+
     /// Takes what was polled next, and returns what rebalances took away before.
     fn take<'c>(
         &self,
-        next: Option<Result<BorrowedMessage<'c>, KafkaError>>,
+        next: Option<KafkaResult<BorrowedMessage<'c>>>,
         polled: &mut Polled<'c>,
     ) -> Result<Revoked, MessagingError> {
         // First, because the partition of the next record may have been taken away and given back.

@@ -73,6 +73,13 @@ pub(crate) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Option<(&'a s
         .collect()
 }
 
+/// The type that a record says to have, if that is known here.
+pub(crate) fn event_type(message: &BorrowedMessage<'_>) -> Option<EventType> {
+    let headers = headers(message);
+    let named = headers.iter().flatten().find(|(name, _)| *name == envelope::TYPE);
+    EventType::from_name(std::str::from_utf8(named?.1).ok()?)
+}
+
 /// Where a record was read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {

@@ -105,17 +105,8 @@ impl Kit {
     /// Hears of the events that `handler` handles, tells how many of them are dead letters, and
     /// publishes: even a service without events of its own has copies of those.
     pub fn consume_events(&mut self, handler: impl Handler) {
-        self.run_consumer(Consumer::new(self.kafka.clone(), self.outbox.clone(), handler));
-    }
-
-    /// The same for a service on whose part in an order nobody waits; see [`Consumer::at_leisure`].
-    pub fn consume_events_at_leisure(&mut self, handler: impl Handler) {
-        let consumer = Consumer::new(self.kafka.clone(), self.outbox.clone(), handler);
-        self.run_consumer(consumer.at_leisure());
-    }
-
-    fn run_consumer(&mut self, consumer: Consumer<impl Handler>) {
         self.publish_events();
+        let consumer = Consumer::new(self.kafka.clone(), self.outbox.clone(), handler);
         let shutdown = self.shutdown.clone();
         self.spawn("consumer", async move { Ok(consumer.run(shutdown).await?) });
         let letters = DeadLetters::new(self.outbox.clone());

@@ -31,6 +31,8 @@ impl Handler for Inbound {
         EventType::OrderFailed,
     ];
 
+    const CAN_WAIT: &'static [EventType] = Self::HANDLES;
+
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
         let changes = changes(events.iter().map(|received| (&received.event, received.trace)));
         store::write(tx.conn(), &changes).await?;

@@ -33,7 +33,7 @@ pub struct Config {}
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {
     let clock = Clock::new(kit.outbox.clone());
-    kit.consume_events_at_leisure(Inbound::new(&clock));
+    kit.consume_events(Inbound::new(&clock));
     let shutdown = kit.shutdown.clone();
     kit.spawn("clock", async { clock.run(shutdown).await });
 

@@ -28,6 +28,10 @@ impl Handler for Inbound {
         EventType::SigningKeyPublished,
     ];
 
+    // What is deducted was set aside before, so nobody else could have had it.
+    const CAN_WAIT: &'static [EventType] =
+        &[EventType::OrderCompleted, EventType::SigningKeyPublished];
+
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
         on_signing_keys(tx, events).await?;
         on_products(tx, events).await?;

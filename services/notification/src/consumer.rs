@@ -23,6 +23,8 @@ impl Handler for Inbound {
         EventType::OrderFailed,
     ];
 
+    const CAN_WAIT: &'static [EventType] = Self::HANDLES;
+
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
         let mut recipients = Vec::new();
         let mut notices = Vec::new();

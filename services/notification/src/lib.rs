@@ -37,7 +37,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
     let mailer = Mailer::new(&config).await?;
     let (due, worklist) = messaging::handover(mailer.at_once(), sender::PATIENCE);
     let sender = Sender { pool: kit.pool.clone(), mailer, from: config.mail_from, worklist };
-    kit.consume_events_at_leisure(Inbound { due });
+    kit.consume_events(Inbound { due });
     kit.spawn("sender", sender.run(kit.shutdown.clone()));
     kit.serve_http(http::routes(kit.pool.clone())).await
 }

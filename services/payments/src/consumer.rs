@@ -25,6 +25,10 @@ impl Handler for Inbound {
         EventType::SigningKeyPublished,
     ];
 
+    // The bill is needed when the stock is there, and nobody waits for the capture.
+    const CAN_WAIT: &'static [EventType] =
+        &[EventType::OrderCreated, EventType::OrderCompleted, EventType::SigningKeyPublished];
+
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
         let mut happened = Vec::with_capacity(events.len());
         for received in events {

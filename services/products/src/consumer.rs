@@ -15,6 +15,8 @@ impl Handler for Inbound {
     const HANDLES: &'static [EventType] =
         &[EventType::StockChanged, EventType::SigningKeyPublished];
 
+    const CAN_WAIT: &'static [EventType] = Self::HANDLES;
+
     async fn handle(&self, tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError> {
         let mut levels = BTreeMap::new();
         for received in events {

@@ -27,6 +27,6 @@ pub struct Config {}
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
-    kit.consume_events_at_leisure(Inbound);
+    kit.consume_events(Inbound);
     kit.serve_http(http::routes(kit.outbox.clone())).await
 }
