@@ -12,7 +12,6 @@ pub use redrive::{Redriven, Unavailable};
 use chrono::{DateTime, Utc};
 use contracts::{events::EventType, topic::dead_letter_topic};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -136,14 +135,14 @@ pub(crate) async fn keep(
         ("dead-letter-body", body.to_owned()),
     ];
     // The original headers, and after them what happened here.
-    let ours = ours.iter().map(|(name, value)| json!([name, value]));
-    let headers = copied(&headers).map(|(name, value)| json!([name, value])).chain(ours).collect();
-    tx.publish_raw(
-        dead_letter_topic(service),
-        String::from_utf8_lossy(key).replace('\0', ""),
-        event_type.unwrap_or_default().to_owned(),
-        payload.to_vec(),
-        headers,
+    let ours = ours.map(|(name, value)| (name.to_owned(), value));
+    let copied = copied(&headers).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    tx.publish_copy(
+        &dead_letter_topic(service),
+        &String::from_utf8_lossy(key).replace('\0', ""),
+        event_type.unwrap_or_default(),
+        payload,
+        copied.chain(ours).collect(),
     );
     Ok(())
 }

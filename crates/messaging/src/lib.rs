@@ -22,6 +22,7 @@ mod inbox;
 mod kafka;
 mod linger;
 mod outbox;
+mod pack;
 mod poller;
 mod producer;
 mod record;

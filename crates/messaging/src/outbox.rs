@@ -1,13 +1,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{events::Event, trace::TraceContext};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::record::child_span;
+use crate::{
+    pack::{Head, LetterCopy, Packs},
+    record::child_span,
+};
 
 /// The largest body an event may have, in bytes. Brokers take 1 MiB a record by default, headers
 /// included; a row that no broker accepts would stop the relay for ever.
@@ -49,7 +53,7 @@ impl Outbox {
             now,
             begun: Instant::now(),
             outbox: self.clone(),
-            rows: Vec::new(),
+            packs: Packs::default(),
             publishes: false,
             after_commit: AfterCommit::default(),
         }
@@ -82,7 +86,7 @@ pub struct Tx {
     begun: Instant,
     outbox: Outbox,
     /// Not written yet.
-    rows: Vec<Row>,
+    packs: Packs,
     /// Whether any were written.
     publishes: bool,
     after_commit: AfterCommit,
@@ -96,17 +100,6 @@ impl std::fmt::Debug for AfterCommit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} to do", self.0.len())
     }
-}
-
-#[derive(Debug)]
-struct Row {
-    event_id: Uuid,
-    topic: String,
-    key: String,
-    event_type: String,
-    traceparent: String,
-    payload: Vec<u8>,
-    headers: Option<serde_json::Value>,
 }
 
 /// What a savepoint returns to.
@@ -138,42 +131,32 @@ impl Tx {
         trace: &TraceContext,
     ) -> Result<(), PublishError> {
         let event = event.into();
-        let event_type = event.event_type();
-        let row = Row {
-            event_id: Uuid::now_v7(),
-            topic: event.topic().name().to_owned(),
-            key: event.key(),
-            event_type: event_type.name().to_owned(),
-            traceparent: child_span(*trace).to_string(),
-            payload: event.to_json(),
-            headers: None,
-        };
-        if row.payload.len() > MAX_PAYLOAD {
-            let (event_type, key, size) = (event_type.name(), row.key, row.payload.len());
-            return Err(PublishError { event_type, key, size });
+        let (event_type, key, payload) = (event.event_type().name(), event.key(), event.to_json());
+        if payload.len() > MAX_PAYLOAD {
+            return Err(PublishError { event_type, key, size: payload.len() });
         }
-        self.rows.push(row);
+        let head = Head {
+            id: Uuid::now_v7(),
+            topic: event.topic().name(),
+            key: &key,
+            event_type,
+            traceparent: &child_span(*trace).to_string(),
+        };
+        self.packs.event(&head, &payload);
         Ok(())
     }
 
-    /// Queues a record with headers of its own, as dead letters have.
-    pub(crate) fn publish_raw(
+    /// Queues the copy of a dead letter, which has headers of its own.
+    pub(crate) fn publish_copy(
         &mut self,
-        topic: String,
-        key: String,
-        event_type: String,
-        payload: Vec<u8>,
-        headers: serde_json::Value,
+        topic: &str,
+        key: &str,
+        event_type: &str,
+        payload: &[u8],
+        headers: Vec<(String, String)>,
     ) {
-        self.rows.push(Row {
-            event_id: Uuid::now_v7(),
-            topic,
-            key,
-            event_type,
-            traceparent: String::new(),
-            payload,
-            headers: Some(headers),
-        });
+        let head = Head { id: Uuid::now_v7(), topic, key, event_type, traceparent: "" };
+        self.packs.copy(&head, &LetterCopy { headers, payload: BASE64.encode(payload) });
     }
 
     /// Calls `tell` once this transaction is committed, to tell a task of this process. Not called where
@@ -184,12 +167,12 @@ impl Tx {
 
     /// Writes the queued events, commits, and wakes the relay.
     pub async fn commit(mut self) -> sqlx::Result<()> {
-        if self.rows.is_empty() {
+        if self.packs.is_empty() {
             // Postgres ends a transaction in which a statement failed by a rollback, and does not call
             // that an error: whoever passed over the failure would take everything for committed.
             sqlx::raw_sql("SELECT").execute(&mut *self.inner).await?;
         }
-        self.write_rows().await?;
+        self.write_packs().await?;
         self.inner.commit().await?;
         if self.publishes {
             self.outbox.committed.notify_one();
@@ -200,23 +183,34 @@ impl Tx {
         Ok(())
     }
 
-    async fn write_rows(&mut self) -> sqlx::Result<()> {
-        if !self.rows.is_empty() {
-            insert(&mut self.inner, &self.rows).await?;
-            self.rows.clear();
-            self.publishes = true;
+    async fn write_packs(&mut self) -> sqlx::Result<()> {
+        if self.packs.is_empty() {
+            return Ok(());
         }
+        let (packs, records) = self.packs.take();
+        // Ids are given in the order of the arrays: WITH ORDINALITY and ORDER BY make that a promise.
+        sqlx::query(
+            "INSERT INTO outbox (recorded_at, records, pack)
+             SELECT now(), records, pack
+             FROM UNNEST($1::int[], $2::bytea[]) WITH ORDINALITY AS row (records, pack, position)
+             ORDER BY position",
+        )
+        .bind(records)
+        .bind(packs)
+        .execute(&mut *self.inner)
+        .await?;
+        self.publishes = true;
         Ok(())
     }
 
     pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Savepoint> {
-        self.write_rows().await?;
+        self.write_packs().await?;
         sqlx::query("SAVEPOINT bisect").execute(&mut *self.inner).await?;
         Ok(Savepoint { after_commit: self.after_commit.0.len() })
     }
 
     pub(crate) async fn rollback_to(&mut self, savepoint: Savepoint) -> sqlx::Result<()> {
-        self.rows.clear();
+        self.packs.clear();
         self.after_commit.0.truncate(savepoint.after_commit);
         sqlx::query("ROLLBACK TO SAVEPOINT bisect").execute(&mut *self.inner).await?;
         self.release().await
@@ -224,7 +218,7 @@ impl Tx {
 
     /// Writes the events queued since the savepoint, so that what cannot be written fails here.
     pub(crate) async fn release(&mut self) -> sqlx::Result<()> {
-        self.write_rows().await?;
+        self.write_packs().await?;
         sqlx::query("RELEASE SAVEPOINT bisect").execute(&mut *self.inner).await?;
         Ok(())
     }
@@ -237,41 +231,4 @@ impl Tx {
     pub(crate) async fn ping(&mut self) -> sqlx::Result<()> {
         self.inner.ping().await
     }
-}
-
-async fn insert(connection: &mut PgConnection, rows: &[Row]) -> sqlx::Result<()> {
-    let mut event_ids = Vec::with_capacity(rows.len());
-    let mut topics = Vec::with_capacity(rows.len());
-    let mut keys = Vec::with_capacity(rows.len());
-    let mut event_types = Vec::with_capacity(rows.len());
-    let mut traceparents = Vec::with_capacity(rows.len());
-    let mut payloads = Vec::with_capacity(rows.len());
-    let mut headers = Vec::with_capacity(rows.len());
-    for row in rows {
-        event_ids.push(row.event_id);
-        topics.push(row.topic.as_str());
-        keys.push(row.key.as_str());
-        event_types.push(row.event_type.as_str());
-        traceparents.push(row.traceparent.as_str());
-        payloads.push(row.payload.as_slice());
-        headers.push(row.headers.as_ref());
-    }
-    // Ids are given in the order of the arrays: WITH ORDINALITY and ORDER BY make that a promise.
-    sqlx::query(
-        "INSERT INTO outbox (event_id, topic, key, event_type, traceparent, occurred_at, payload, headers)
-         SELECT event_id, topic, key, event_type, traceparent, now(), payload, headers
-         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
-              WITH ORDINALITY AS row (event_id, topic, key, event_type, traceparent, payload, headers, position)
-         ORDER BY position",
-    )
-    .bind(event_ids)
-    .bind(topics)
-    .bind(keys)
-    .bind(event_types)
-    .bind(traceparents)
-    .bind(payloads)
-    .bind(headers)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Publishes batches and waits for the acknowledgement of each as a whole.
 
+use std::borrow::Cow;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
@@ -9,23 +10,26 @@ use chrono::{DateTime, Utc};
 use rdkafka::{
     ClientContext,
     error::KafkaError,
-    message::{DeliveryResult, Header, OwnedHeaders},
+    message::{self, DeliveryResult, OwnedHeaders},
     producer::{BaseRecord, ProducerContext, ThreadedProducer},
 };
 use tokio::sync::Notify;
 
 use crate::{error::MessagingError, kafka::KafkaConfig};
 
+/// Name and value.
+pub(crate) type Header<'p> = (Cow<'p, str>, Cow<'p, str>);
+
 /// One record to publish.
-pub(crate) struct Outgoing {
+pub(crate) struct Outgoing<'p> {
     /// With the installation's prefix.
     pub(crate) topic: String,
-    pub(crate) key: String,
+    pub(crate) key: Cow<'p, str>,
     /// When it happened. Brokers refuse records from more than an hour ahead and delete old ones, so this is
     /// not left to the clock of the process.
     pub(crate) time: DateTime<Utc>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) headers: Vec<Header<'p>>,
+    pub(crate) payload: Cow<'p, [u8]>,
 }
 
 /// Counts down the records of a batch that were not yet acknowledged.
@@ -77,7 +81,7 @@ impl Producer {
     /// dropped, so that nothing of its queue is sent later.
     ///
     /// The batch must be smaller than the producer's queue (100,000 records).
-    pub(crate) async fn publish(&self, records: &[Outgoing]) -> Result<(), KafkaError> {
+    pub(crate) async fn publish(&self, records: &[Outgoing<'_>]) -> Result<(), KafkaError> {
         let batch = Arc::new(Batch {
             unacknowledged: AtomicUsize::new(records.len()),
             failure: Mutex::default(),
@@ -86,11 +90,11 @@ impl Producer {
         for (position, outgoing) in records.iter().enumerate() {
             let mut headers = OwnedHeaders::new_with_capacity(outgoing.headers.len());
             for (key, value) in &outgoing.headers {
-                headers = headers.insert(Header { key, value: Some(value) });
+                headers = headers.insert(message::Header { key, value: Some(&**value) });
             }
             let record = BaseRecord::with_opaque_to(&outgoing.topic, Arc::clone(&batch))
-                .key(&outgoing.key)
-                .payload(&outgoing.payload)
+                .key(&*outgoing.key)
+                .payload(&*outgoing.payload)
                 .timestamp(outgoing.time.timestamp_millis())
                 .headers(headers);
             if let Err((error, _)) = self.0.send(record) {

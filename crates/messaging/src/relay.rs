@@ -1,10 +1,14 @@
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, Utc};
 use contracts::{envelope::Headers, trace::TraceContext};
+use serde::de::Error as _;
 use sqlx::{Connection as _, FromRow, PgConnection};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{
     backoff::Backoff,
@@ -14,13 +18,13 @@ use crate::{
     inbox,
     kafka::KafkaConfig,
     outbox::Outbox,
-    producer::{Outgoing, Producer},
+    pack::{LetterCopy, Packed, unpack},
+    producer::{Header, Outgoing, Producer},
 };
 
-/// Rows published and deleted together, at the most, and the bytes of their bodies, which the last row
-/// may exceed.
-const MAX_BATCH: i64 = 1000;
-const MAX_BATCH_BYTES: i64 = 8 * 1024 * 1024;
+/// Packs published and deleted together, at the most, and their bytes, which the last one may exceed.
+const MAX_BATCH: i64 = 256;
+const MAX_BATCH_BYTES: i64 = 4 * 1024 * 1024;
 /// How long a leader without rows waits before it looks for those of other replicas.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a replica waits before it asks again to become the leader.
@@ -40,19 +44,15 @@ const TELL_AGE_EVERY: Duration = Duration::from_secs(1);
 pub struct Relay {
     outbox: Outbox,
     kafka: KafkaConfig,
+    /// The `ce_source` of all events.
+    source: String,
 }
 
 #[derive(Debug, FromRow)]
 struct Row {
     id: i64,
-    event_id: Uuid,
-    topic: String,
-    key: String,
-    event_type: String,
-    traceparent: String,
-    occurred_at: DateTime<Utc>,
-    payload: Vec<u8>,
-    headers: Option<sqlx::types::Json<Vec<(String, String)>>>,
+    recorded_at: DateTime<Utc>,
+    pack: Vec<u8>,
     age_seconds: f64,
 }
 
@@ -60,6 +60,8 @@ struct Row {
 enum Interrupted {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    #[error("a pack in the outbox cannot be read")]
+    Pack(#[from] serde_json::Error),
     #[error("the brokers did not take the records")]
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error(transparent)]
@@ -69,7 +71,8 @@ enum Interrupted {
 impl Relay {
     /// A relay for the rows of `outbox`.
     pub fn new(kafka: KafkaConfig, outbox: Outbox) -> Self {
-        Self { outbox, kafka }
+        let source = format!("/boutique/{}", outbox.service());
+        Self { outbox, kafka, source }
     }
 
     /// Publishes whenever this replica is the leader, until `shutdown`; a batch on its way then is
@@ -128,7 +131,12 @@ impl Relay {
                 continue;
             }
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let records: Vec<_> = rows.into_iter().map(|row| self.record(row)).collect();
+            let mut records = Vec::new();
+            for row in &rows {
+                for packed in unpack(&row.pack)? {
+                    records.push(self.record(packed, row.recorded_at)?);
+                }
+            }
             producer.publish(&records, age, &mut connection).await?;
             in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
@@ -155,35 +163,38 @@ impl Relay {
         PgConnection::connect_with(&options).await
     }
 
-    fn record(&self, row: Row) -> Outgoing {
-        let headers = match row.headers {
-            Some(exact) => exact.0,
-            None => self.headers(&row),
-        };
-        Outgoing {
-            topic: self.kafka.topic_name(&row.topic),
-            key: row.key,
-            time: row.occurred_at,
-            headers,
-            payload: row.payload,
+    fn record<'p>(
+        &self,
+        packed: Packed<'p>,
+        time: DateTime<Utc>,
+    ) -> Result<Outgoing<'p>, Interrupted> {
+        let topic = self.kafka.topic_name(&packed.topic);
+        if let Some(LetterCopy { headers, payload }) = packed.copy {
+            let payload = BASE64.decode(payload).map_err(serde_json::Error::custom)?;
+            let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+            let headers = headers.collect();
+            return Ok(Outgoing { topic, key: packed.key, time, headers, payload: payload.into() });
         }
+        let payload = packed.event.map_or("", |event| event.get());
+        let headers = self.headers(&packed, time);
+        Ok(Outgoing { topic, key: packed.key, time, headers, payload: payload.as_bytes().into() })
     }
 
-    /// By the names in the row: an older replica that leads after a roll-back publishes what a newer one
-    /// has left as it is.
-    fn headers(&self, row: &Row) -> Vec<(String, String)> {
+    fn headers<'p>(&self, packed: &Packed<'p>, time: DateTime<Utc>) -> Vec<Header<'p>> {
         let headers = Headers {
-            id: row.event_id,
-            topic: &row.topic,
-            event_type: &row.event_type,
-            source: &format!("/boutique/{}", self.outbox.service()),
-            time: row.occurred_at,
-            subject: &row.key,
-            trace: TraceContext::parse(&row.traceparent).unwrap_or_else(|_| crate::new_trace()),
-            correlation_id: &row.key,
+            id: packed.id,
+            topic: &packed.topic,
+            event_type: &packed.event_type,
+            source: &self.source,
+            time,
+            subject: &packed.key,
+            trace: TraceContext::parse(&packed.traceparent).unwrap_or_else(|_| crate::new_trace()),
+            correlation_id: &packed.key,
         };
-        let headers = headers.list().map(|(name, value)| (name.to_owned(), value.into_owned()));
-        headers.into()
+        let owned = |(name, value): (&'static str, Cow<str>)| {
+            (Cow::Borrowed(name), Cow::Owned(value.into_owned()))
+        };
+        headers.list().map(owned).into()
     }
 }
 
@@ -216,9 +227,9 @@ fn tell_oldest_age(seconds: f64) {
 async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
     // From the start each time, never after a last id: ids are not committed in their order.
     sqlx::query_as(
-        "SELECT id, event_id, topic, key, event_type, traceparent, occurred_at, payload, headers,
-                extract(epoch FROM clock_timestamp() - occurred_at)::float8 AS age_seconds
-         FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS before
+        "SELECT id, recorded_at, pack,
+                extract(epoch FROM clock_timestamp() - recorded_at)::float8 AS age_seconds
+         FROM (SELECT *, sum(octet_length(pack)) OVER (ORDER BY id) - octet_length(pack) AS before
                FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS oldest) AS summed
          WHERE before < $2 ORDER BY id",
     )
@@ -244,7 +255,7 @@ impl Leading {
     /// `age` is that of the oldest record, in seconds; `lock` is the connection that leadership lives on.
     async fn publish(
         &mut self,
-        records: &[Outgoing],
+        records: &[Outgoing<'_>],
         age: f64,
         lock: &mut PgConnection,
     ) -> Result<(), Interrupted> {

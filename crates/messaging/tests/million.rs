@@ -125,12 +125,14 @@ async fn fill_outbox(pool: &PgPool) {
     }
     .into();
     sqlx::query(
-        "INSERT INTO outbox (event_id, topic, key, event_type, traceparent, occurred_at, payload)
-         SELECT uuidv7(), 'stock.v1', 'sku-' || n % 1000, 'StockChanged', $1, now(), $2
-         FROM generate_series(1, $3) AS n",
+        "INSERT INTO outbox (recorded_at, records, pack)
+         SELECT now(), count(*), convert_to(json_agg(json_build_object(
+             'id', uuidv7(), 'topic', 'stock.v1', 'key', 'sku-' || n % 1000, 'type', 'StockChanged',
+             'traceparent', $1, 'event', $2::json))::text, 'UTF8')
+         FROM generate_series(1, $3) AS n GROUP BY n / 16",
     )
     .bind(new_trace().to_string())
-    .bind(event.to_json())
+    .bind(String::from_utf8(event.to_json()).unwrap())
     .bind(MILLION)
     .execute(pool)
     .await

@@ -106,7 +106,7 @@ type Expected = HashMap<(String, i64), &'static str>;
 async fn processed(pool: &PgPool, events: &[uuid::Uuid]) {
     eventually(PATIENCE, async || {
         let processed: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM inbox WHERE event_id = ANY($1)")
+            sqlx::query_scalar("SELECT count(*) FROM processed_events WHERE event_id = ANY($1)")
                 .bind(events)
                 .fetch_one(pool)
                 .await

@@ -131,9 +131,13 @@ async fn fail(reaction: Reaction, tx: &mut Tx) -> Result<(), HandlerError> {
             Ok(())
         }
         Reaction::Conflict => {
-            sqlx::query("INSERT INTO inbox SELECT event_id FROM inbox LIMIT 1")
-                .execute(tx.conn())
-                .await?;
+            sqlx::query(
+                "INSERT INTO seen (event_id, sku, version, member)
+                 SELECT $1, '', 0, '' FROM generate_series(1, 2)",
+            )
+            .bind(uuid::Uuid::nil())
+            .execute(tx.conn())
+            .await?;
             Ok(())
         }
         Reaction::Swallow => {

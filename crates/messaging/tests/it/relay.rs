@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use contracts::{envelope::Envelope, events::Event, topic::Topic, trace::TraceContext};
 use messaging::{Outbox, new_trace};
+use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use test_support::{
     event, eventually,
@@ -213,11 +214,15 @@ async fn an_event_of_a_type_that_came_later_is_published_as_it_is_and_holds_up_n
     world.commit(&outbox, &[change("a", 1)]).await;
     let trace = new_trace();
     sqlx::query(
-        "INSERT INTO outbox (event_id, topic, key, event_type, traceparent, occurred_at, payload)
-         VALUES ($1, 'stock.v1', 'a', 'StockCounted', $2, now(), '{\"type\":\"StockCounted\"}')",
+        "INSERT INTO outbox (recorded_at, records, pack) VALUES (now(), 1, convert_to($1, 'UTF8'))",
     )
-    .bind(uuid::Uuid::now_v7())
-    .bind(trace.to_string())
+    .bind(
+        json!([{
+            "id": uuid::Uuid::now_v7(), "topic": "stock.v1", "key": "a", "type": "StockCounted",
+            "traceparent": trace.to_string(), "event": {"type": "StockCounted"}, "later": 1
+        }])
+        .to_string(),
+    )
     .execute(&world.pool)
     .await
     .unwrap();

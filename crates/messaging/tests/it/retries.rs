@@ -84,7 +84,7 @@ async fn a_conflict_for_ever_is_a_dead_letter_of_that_record_alone() {
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert!(dead[0].attempts > 1, "{dead:?}");
     assert!(dead[0].errors[0].contains("conflict"), "{dead:?}");
-    assert!(dead[0].errors.last().unwrap().contains("inbox_pkey"), "{dead:?}");
+    assert!(dead[0].errors.last().unwrap().contains("seen_event_id_key"), "{dead:?}");
     consumer.stop().await;
 }
 

@@ -142,8 +142,8 @@ impl World {
 
     pub async fn count(&self, table: &'static str) -> usize {
         let sql = match table {
-            "outbox" => "SELECT count(*) FROM outbox",
-            "inbox" => "SELECT count(*) FROM inbox",
+            "outbox" => "SELECT coalesce(sum(records), 0) FROM outbox",
+            "inbox" => "SELECT count(*) FROM processed_events",
             "seen" => "SELECT count(*) FROM seen",
             "dead_letters" => "SELECT count(*) FROM dead_letters",
             other => panic!("no table {other}"),

@@ -231,7 +231,10 @@ pub fn rules() -> Vec<Rule> {
         name: "every outbox is empty",
         breach: Breach::OutboxRow,
         broken: of_each(&mut SERVICES.into_iter(), &|service| {
-            format!("SELECT '{service} ' || event_type || ' ' || key FROM {service}.outbox")
+            format!(
+                "SELECT '{service} ' || (record ->> 'type') || ' ' || (record ->> 'key')
+                 FROM {service}.outbox, json_array_elements(convert_from(pack, 'UTF8')::json) AS record"
+            )
         }),
     };
     let keys = Rule {

@@ -129,12 +129,13 @@ impl Orders {
         let ids: HashSet<_> = deliveries.iter().map(|delivery| delivery.id).collect();
         let ids: Vec<_> = ids.into_iter().collect();
         eventually(PATIENCE, async || {
-            let processed: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM inbox WHERE event_id = ANY($1)")
-                    .bind(&ids)
-                    .fetch_one(&self.service.pool)
-                    .await
-                    .unwrap();
+            let processed: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM processed_events WHERE event_id = ANY($1)",
+            )
+            .bind(&ids)
+            .fetch_one(&self.service.pool)
+            .await
+            .unwrap();
             (usize::try_from(processed).unwrap() == ids.len()).then_some(())
         })
         .await;
@@ -143,7 +144,7 @@ impl Orders {
     /// Everything the service has told so far, in order per order.
     pub async fn told(&self) -> Vec<Event> {
         eventually(PATIENCE, async || {
-            let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+            let waiting: i64 = sqlx::query_scalar("SELECT coalesce(sum(records), 0) FROM outbox")
                 .fetch_one(&self.service.pool)
                 .await
                 .unwrap();

@@ -73,7 +73,7 @@ impl Shop {
         eventually(PATIENCE, async || {
             let missing: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM UNNEST($1::uuid[]) AS id
-                 WHERE id NOT IN (SELECT event_id FROM inbox)",
+                 WHERE id NOT IN (SELECT event_id FROM processed_events)",
             )
             .bind(&ids)
             .fetch_one(&self.pool)

@@ -75,7 +75,7 @@ async fn a_topic_read_again_with_an_empty_inbox_changes_nothing() {
     shop.env.deliver(&told).await;
     shop.env.publish(stock("CUP", 7, 1)).await;
     eventually(PATIENCE, async || {
-        let handled: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox")
+        let handled: i64 = sqlx::query_scalar("SELECT count(*) FROM processed_events")
             .fetch_one(&shop.service.pool)
             .await
             .unwrap();
