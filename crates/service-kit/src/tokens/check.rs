@@ -31,12 +31,40 @@ pub enum TokenError {
     Unavailable(#[source] Option<sqlx::Error>),
 }
 
-/// Who the token's bearer is. `now` judges the key and the token.
-pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller, TokenError> {
-    let leeway = TimeDelta::seconds(i64::from(LEEWAY_SECONDS));
-    if now + leeway < key.not_before || now >= key.expires_at {
-        return Err(TokenError::UnknownKey);
+fn leeway() -> TimeDelta {
+    TimeDelta::seconds(i64::from(LEEWAY_SECONDS))
+}
+
+impl Key {
+    /// Whether it is good at this time.
+    pub(super) fn check_time(&self, now: DateTime<Utc>) -> Result<(), TokenError> {
+        if now + leeway() < self.not_before || now >= self.expires_at {
+            return Err(TokenError::UnknownKey);
+        }
+        Ok(())
     }
+}
+
+/// Whom a token is of, and until when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bearer {
+    caller: Caller,
+    /// In seconds since 1970.
+    until: i64,
+}
+
+impl Bearer {
+    /// Who it is, if the token is still good at this time.
+    pub(super) fn at(&self, now: DateTime<Utc>) -> Result<Caller, TokenError> {
+        if self.until < (now - leeway()).timestamp() {
+            return Err(TokenError::Invalid(ErrorKind::ExpiredSignature.into()));
+        }
+        Ok(self.caller)
+    }
+}
+
+/// Who the token's bearer is, by all that does not change with time.
+pub(super) fn check(token: &str, key: &Key) -> Result<Bearer, TokenError> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     // By the clock of the process it would.
     validation.validate_exp = false;
@@ -47,10 +75,8 @@ pub(super) fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller
     let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation)
         .map_err(TokenError::Invalid)?
         .claims;
-    if claims.exp < (now - leeway).timestamp() {
-        return Err(TokenError::Invalid(ErrorKind::ExpiredSignature.into()));
-    }
-    Ok(Caller { customer: claims.sub, role: claims.role })
+    let caller = Caller { customer: claims.sub, role: claims.role };
+    Ok(Bearer { caller, until: claims.exp })
 }
 
 #[cfg(test)]
@@ -63,6 +89,11 @@ mod tests {
 
     use super::*;
     use crate::testing::{PUBLIC_KEY, TestSigner};
+
+    fn check(token: &str, key: &Key, now: DateTime<Utc>) -> Result<Caller, TokenError> {
+        key.check_time(now)?;
+        super::check(token, key)?.at(now)
+    }
 
     fn key() -> Key {
         let published = TestSigner::new().published();

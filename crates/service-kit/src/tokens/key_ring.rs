@@ -1,7 +1,7 @@
 //! The keys that tokens are checked with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{self, Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,10 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Caller;
-use super::check::{Key, TokenError, check};
+use super::check::{Bearer, Key, TokenError, check};
 
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tokens remembered, of some 400 bytes each.
+const REMEMBERED: usize = 10_000;
 
 /// The published signing keys, from the service's own database. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +28,10 @@ pub struct KeyRing(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     known: RwLock<Known>,
+    /// Tokens whose signature was right, with their key. It costs more than all else of a small request, and
+    /// clients send a token again and again. Cleared when it is full: who is remembered is no secret to keep
+    /// in order.
+    verified: sync::Mutex<HashMap<Box<str>, (String, Bearer)>>,
     last_reload: Mutex<Option<Reload>>,
 }
 
@@ -45,18 +52,48 @@ impl KeyRing {
     /// An empty ring that reads keys from `pool` when a token asks for one it has not.
     pub fn new(pool: PgPool) -> Self {
         let known = Known { keys: HashMap::new(), at: DateTime::UNIX_EPOCH, read: Instant::now() };
-        Self(Arc::new(Inner { pool, known: RwLock::new(known), last_reload: Mutex::default() }))
+        Self(Arc::new(Inner {
+            pool,
+            known: RwLock::new(known),
+            verified: sync::Mutex::default(),
+            last_reload: Mutex::default(),
+        }))
     }
 
     /// Checks a token: algorithm, key, signature, issuer, audience and expiry.
+    ///
+    /// A signature that was right stays right for as long as its key is known. Whether the time of the key
+    /// and of the token has come and not gone is asked again each time.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+        if let Some((kid, bearer)) = self.remembered(token)
+            && let Some((key, now)) = self.find(&kid)
+        {
+            key.check_time(now)?;
+            return bearer.at(now);
+        }
         let header = jsonwebtoken::decode_header(token).map_err(TokenError::Invalid)?;
         let kid = header.kid.ok_or(TokenError::UnknownKey)?;
         if self.find(&kid).is_none() {
             self.reload_if_due().await?;
         }
         let (key, now) = self.find(&kid).ok_or(TokenError::UnknownKey)?;
-        check(token, &key, now)
+        key.check_time(now)?;
+        let bearer = check(token, &key)?;
+        let caller = bearer.at(now)?;
+        self.remember(token, kid, bearer);
+        Ok(caller)
+    }
+
+    fn remembered(&self, token: &str) -> Option<(String, Bearer)> {
+        self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn remember(&self, token: &str, kid: String, bearer: Bearer) {
+        let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(token.into(), (kid, bearer));
     }
 
     /// Whether any key is at hand; asks the database while none is.
