@@ -120,6 +120,9 @@ fn options(url: &str, service: &str) -> anyhow::Result<PgConnectOptions> {
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            // So one plan is as good as another, and making it anew costs more than most statements do.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
         ])
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT))
