@@ -21,7 +21,7 @@ pub struct Config {
         default_value = "Boutique <orders@boutique.example>"
     )]
     pub mail_from: Mailbox,
-    /// The folder for e-mails, one `.eml` file each, where there is no mail server
+    /// The folder for e-mails, all in the file `mail.mbox`, where there is no mail server
     #[arg(long, env = "MAIL_DIR", value_name = "MAIL_DIR", default_value = "mail")]
     pub mail_dir: PathBuf,
 }

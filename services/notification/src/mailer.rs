@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use lettre::Message;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::config::Config;
 use crate::delivery::Attempt;
@@ -21,8 +20,6 @@ pub enum Mailer {
 pub struct Letter {
     /// Among those that are sent together.
     pub position: usize,
-    /// That of the notification.
-    pub id: Uuid,
     pub message: Message,
 }
 

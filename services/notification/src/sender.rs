@@ -122,7 +122,7 @@ impl Sender {
             Unwritable::Address(error) => Attempt::Impossible(error.to_string()),
             Unwritable::Mail(error) => Attempt::Impossible(error.to_string()),
         })?;
-        Ok(Letter { position, id: due.id, message })
+        Ok(Letter { position, message })
     }
 
     /// Records until it is recorded: whoever claimed these again would send them twice.

@@ -20,30 +20,30 @@ pub struct Mail {
     pub subject: String,
 }
 
-/// Reads the folder: mails by the names of their files.
+/// What each mail in the file begins with.
+const START: &str = "\nFrom MAILER-DAEMON Thu Jan  1 00:00:00 1970\n";
+
+/// Reads the folder: mails by the ids of their notifications, which are in their Message-IDs. One that is sent
+/// again, as after a crash, has the same and takes the place of the first.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Mail>> {
-    let mut mails = BTreeMap::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "eml") {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            mails.insert(name, parse(&fs::read_to_string(&path)?));
-        }
-    }
-    Ok(mails)
+    let file = folder.join("mail.mbox");
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.split(START).skip(1).filter_map(parse).collect())
 }
 
-fn parse(mail: &str) -> Mail {
-    let head = mail.split("\r\n\r\n").next().unwrap_or_default();
-    let header = |name| head.lines().find_map(|line| line.strip_prefix(name));
-    let header = |name| header(name).unwrap_or_default().trim().to_owned();
-    Mail { to: header("To:"), subject: header("Subject:") }
+/// None where a process was killed half way; another one has written it again, then.
+fn parse(mail: &str) -> Option<(String, Mail)> {
+    let (head, _) = mail.split_once("\n\n")?;
+    let header = |name| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let id = header("Message-ID:")?.strip_prefix('<')?.split('@').next()?;
+    Some((
+        id.to_owned(),
+        Mail { to: header("To:")?.to_owned(), subject: header("Subject:")?.to_owned() },
+    ))
 }
 
-/// Compares them with the notifications. A mail that is sent again, as after a crash, takes the place of the
-/// first: it has the same name. So there is one file a notification, whatever happened.
+/// Compares them with the notifications.
 pub fn compare(mails: &BTreeMap<String, Mail>, kept: &Kept) -> Vec<Violation> {
     let notifications: BTreeMap<String, &Notification> =
         kept.notifications.iter().map(|(id, told)| (id.to_string(), told)).collect();
@@ -97,8 +97,10 @@ mod tests {
 
     #[test]
     fn a_mail_is_read_by_its_head() {
-        let mail = parse("From: a@b\r\nTo: c@d\r\nSubject: Your order: x\r\n\r\nTo: nobody\r\n");
-        assert_eq!(mail, Mail { to: "c@d".into(), subject: "Your order: x".into() });
+        let head = "Message-ID: <7@shop>\nFrom: a@b\nTo: c@d\nSubject: Your order: x\n";
+        let mail = Mail { to: "c@d".into(), subject: "Your order: x".into() };
+        assert_eq!(parse(&format!("{head}\nTo: nobody\n")), Some(("7".to_owned(), mail)));
+        assert_eq!(parse(head), None, "half a mail");
     }
 
     #[test]

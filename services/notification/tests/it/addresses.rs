@@ -17,11 +17,11 @@ async fn an_order_heard_of_before_its_customer_is_told_once_the_address_is_known
     office.env.deliver(&events.map(Delivery::new)).await;
     let queued = [("ORDER_COMPLETED", "QUEUED"), ("ORDER_RECEIVED", "QUEUED")];
     office.until(&asha, &queued).await;
-    assert_eq!(office.files(), []);
+    assert!(office.mails().is_empty());
 
     office.env.publish(registered(asha.customer, "asha@example.org")).await;
     office.until(&asha, &[("ORDER_COMPLETED", "SENT"), ("ORDER_RECEIVED", "SENT")]).await;
-    assert_eq!(office.files().len(), 2);
+    assert_eq!(office.mails().len(), 2);
     assert_eq!(office.attempts().await, 2, "waiting for an address is no attempt");
 }
 
@@ -51,7 +51,7 @@ async fn an_end_that_does_not_name_the_customer_waits_for_the_beginning() {
     office.env.publish(created(second, asha.customer)).await;
     let all = ["COMPLETED", "EXPIRED", "RECEIVED", "RECEIVED"].map(|kind| format!("ORDER_{kind}"));
     office.until(&asha, &all.each_ref().map(|kind| (kind.as_str(), "SENT"))).await;
-    assert_eq!(office.files().len(), 4);
+    assert_eq!(office.mails().len(), 4);
     assert_eq!(office.dead_letters().await, 0);
 }
 

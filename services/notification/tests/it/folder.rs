@@ -1,4 +1,4 @@
-//! Without a mail server: files in a folder.
+//! Without a mail server: a file in a folder.
 
 use contracts::events::{CancelReason, OrderFailureReason};
 use test_support::Delivery;
@@ -7,7 +7,7 @@ use crate::office::{Office, config, start};
 use crate::orders::{cancelled, completed, created, failed, new_order};
 
 #[tokio::test]
-async fn each_end_of_an_order_is_told_in_a_file_of_its_own() {
+async fn each_end_of_an_order_is_told_in_a_mail_of_its_own() {
     let office = Office::with_folder().await;
     let asha = office.registered("asha@example.org").await;
     let customer = Some(asha.customer);
@@ -25,8 +25,8 @@ async fn each_end_of_an_order_is_told_in_a_file_of_its_own() {
         .map(|kind| format!("ORDER_{kind}"));
     office.until(&asha, &sent.each_ref().map(|kind| (kind.as_str(), "SENT"))).await;
 
-    let files = office.files();
-    assert_eq!(files.len(), 6);
+    let mails = office.mails();
+    assert_eq!(mails.len(), 6);
     let shown = office.notifications(&asha).await;
     for (order, words) in [
         (done, "INR 898.00"),
@@ -37,13 +37,13 @@ async fn each_end_of_an_order_is_told_in_a_file_of_its_own() {
         (late, "not paid in time"),
     ] {
         let order = order.to_string();
-        let mail = files.iter().find(|(_, mail)| mail.contains(words)).unwrap();
-        let (name, mail) = mail;
-        assert!(mail.contains(&format!("\r\nYour order: {order}\r\n")), "{mail}");
-        let id = name.strip_suffix(".eml").unwrap();
+        let mail = mails.iter().find(|(_, mail)| mail.contains(words)).unwrap();
+        let (message_id, mail) = mail;
+        assert!(mail.contains(&format!("\nYour order: {order}\n")), "{mail}");
+        let id = message_id.strip_prefix('<').unwrap().split('@').next().unwrap();
         let item = shown.iter().find(|item| item["id"] == id).unwrap();
         assert_eq!(item["orderId"], order);
-        let (head, _) = mail.split_once("\r\n\r\n").unwrap();
+        let (head, _) = mail.split_once("\n\n").unwrap();
         for line in [
             "From: Boutique <orders@boutique.example>",
             "To: asha@example.org",
@@ -51,9 +51,9 @@ async fn each_end_of_an_order_is_told_in_a_file_of_its_own() {
             &format!("Message-ID: <{id}@boutique.example>"),
             "Content-Type: text/plain; charset=utf-8",
         ] {
-            assert!(head.split("\r\n").any(|found| found == line), "{line} is not in {head}");
+            assert!(head.lines().any(|found| found == line), "{line} is not in {head}");
         }
-        assert!(head.contains("\r\nDate: "), "{head}");
+        assert!(head.contains("\nDate: "), "{head}");
     }
 }
 
@@ -69,7 +69,7 @@ async fn an_order_and_kind_is_told_once_however_often_it_is_heard() {
     office.env.deliver(&twice).await;
     let sent = [("ORDER_COMPLETED", "SENT"), ("ORDER_RECEIVED", "SENT")];
     office.until(&asha, &sent).await;
-    let (files, shown) = (office.files(), office.notifications(&asha).await);
+    let (mails, shown) = (office.mails(), office.notifications(&asha).await);
 
     // Again with an empty inbox, and again under other ids.
     sqlx::query("DELETE FROM inbox").execute(office.pool()).await.unwrap();
@@ -86,18 +86,18 @@ async fn an_order_and_kind_is_told_once_however_often_it_is_heard() {
     assert_eq!(office.attempts().await, 3);
     assert_eq!(office.dead_letters().await, 0);
     assert_eq!(office.notifications(&asha).await[1..], shown);
-    let now = office.files();
+    let now = office.mails();
     assert_eq!(now.len(), 3);
-    assert!(files.iter().all(|file| now.contains(file)), "not one of them was written again");
+    assert!(mails.keys().all(|id| now.contains_key(id)));
 }
 
 #[tokio::test]
-async fn a_repeat_after_a_crash_takes_the_place_of_the_first() {
+async fn a_repeat_after_a_crash_is_the_same_mail() {
     let office = Office::with_folder().await;
     let asha = office.registered("asha@example.org").await;
     office.env.publish(created(new_order(), asha.customer)).await;
     office.until(&asha, &[("ORDER_RECEIVED", "SENT")]).await;
-    let files = office.files();
+    let mails = office.mails();
     // As after a crash between the file and its record, when the lease has run out.
     sqlx::query(
         "UPDATE notifications SET status = 'QUEUED', sent_at = NULL, next_attempt_at = now()",
@@ -107,7 +107,7 @@ async fn a_repeat_after_a_crash_takes_the_place_of_the_first() {
     .unwrap();
     office.until(&asha, &[("ORDER_RECEIVED", "SENT")]).await;
     assert_eq!(office.attempts().await, 2);
-    assert_eq!(office.files(), files);
+    assert_eq!(office.mails(), mails);
 }
 
 #[tokio::test]
@@ -140,5 +140,5 @@ async fn a_folder_that_goes_away_is_waited_for() {
     office.until(&asha, &[("ORDER_RECEIVED", "QUEUED")]).await;
     std::fs::create_dir(&office.folder).unwrap();
     office.until(&asha, &[("ORDER_RECEIVED", "SENT")]).await;
-    assert_eq!(office.files().len(), 1);
+    assert_eq!(office.mails().len(), 1);
 }

@@ -1,5 +1,6 @@
 //! The service, running.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl Office {
     /// Waits until the service has processed so many events, since the inbox was last emptied.
     pub async fn until_processed(&self, count: i64) {
         eventually(PATIENCE, async || {
-            let processed: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox")
+            let processed: i64 = sqlx::query_scalar("SELECT count(*) FROM processed_events")
                 .fetch_one(self.pool())
                 .await
                 .unwrap();
@@ -108,15 +109,16 @@ impl Office {
             .unwrap()
     }
 
-    /// Names and contents of the files in the folder, by name.
-    pub fn files(&self) -> Vec<(String, String)> {
-        let entries = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap());
-        let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
-        let mut files: Vec<_> = entries
-            .map(|entry| (name(&entry), std::fs::read_to_string(entry.path()).unwrap()))
-            .collect();
-        files.sort();
-        files
+    /// The e-mails in the folder by their Message-IDs; one that is there twice must be the same.
+    pub fn mails(&self) -> BTreeMap<String, String> {
+        let mut mails = BTreeMap::new();
+        let text = std::fs::read_to_string(self.folder.join("mail.mbox")).unwrap_or_default();
+        for mail in text.split("\nFrom MAILER-DAEMON Thu Jan  1 00:00:00 1970\n").skip(1) {
+            let id = mail.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap();
+            let first = mails.insert(id.to_owned(), mail.to_owned());
+            assert!(first.is_none_or(|first| first == mail), "{id} is not the same twice");
+        }
+        mails
     }
 }
 
