@@ -170,7 +170,9 @@ impl Envelope {
         };
         constant(CE_SPECVERSION, SPECVERSION)?;
         constant(CONTENT_TYPE, JSON)?;
-        constant(CE_TYPE, &ce_type(event_type))?;
+        if !is_ce_type(text(CE_TYPE)?, event_type) {
+            return Err(invalid(CE_TYPE, format!("must be `{}`", ce_type(event_type))));
+        }
         let trace = TraceContext::parse(text(TRACEPARENT)?).map_err(|e| invalid(TRACEPARENT, e))?;
         let trace_id: TraceId = parsed(TRACE_ID, text(TRACE_ID)?)?;
         if trace_id != trace.trace_id {
@@ -190,6 +192,13 @@ impl Envelope {
 
 pub(crate) fn ce_type(event_type: EventType) -> String {
     named(event_type.topic().name(), event_type.name())
+}
+
+fn is_ce_type(text: &str, event_type: EventType) -> bool {
+    let rest = text
+        .strip_prefix("boutique.")
+        .and_then(|rest| rest.strip_prefix(event_type.topic().name()));
+    rest.and_then(|rest| rest.strip_prefix('.')) == Some(event_type.name())
 }
 
 fn named(topic: &str, event_type: &str) -> String {
