@@ -22,6 +22,9 @@ pub mod telemetry;
 pub mod testing;
 pub mod tokens;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use app::{Service, main, main_of_consumer, main_with_commands};
 pub use dlq::DeadLetterCommand;
 pub use kit::Kit;
