@@ -37,7 +37,13 @@ impl Profile {
 /// themselves means other features of their dependencies, and so building those again.
 pub(crate) const BUILT: &str = "BOUTIQUE_SERVICES_ARE_BUILT";
 
+/// The program that places the orders of a benchmark, and its package.
+pub(crate) const GENERATOR: (&str, &str) = ("boutique-load", "bench");
+
 /// Builds all services, with cargo's own progress shown, and returns the folder they are in.
+///
+/// As shipped with the generator of load beside them: what is built by one command shares its dependencies,
+/// and by two they are built twice, for each with the features it asks for.
 pub async fn build(profile: Profile) -> Result<PathBuf> {
     if profile == Profile::Debug && std::env::var_os(BUILT).is_some() {
         return Ok(target_dir().await?.join("debug"));
@@ -46,7 +52,7 @@ pub async fn build(profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
     command.arg("build");
     if profile == Profile::Release {
-        command.arg("--release");
+        command.args(["--release", "--package", GENERATOR.1]);
     }
     for service in SERVICES {
         command.args(["--package", service]);
@@ -54,22 +60,6 @@ pub async fn build(profile: Profile) -> Result<PathBuf> {
     let status = command.status().await.context("cannot run cargo")?;
     ensure!(status.success(), "building the services failed ({status})");
     Ok(target_dir().await?.join(profile.folder()))
-}
-
-/// Builds one more program of a package, and returns where it is.
-pub(crate) async fn build_program(
-    profile: Profile,
-    package: &str,
-    program: &str,
-) -> Result<PathBuf> {
-    let mut command = cargo();
-    command.args(["build", "--package", package, "--bin", program]);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
-    let status = command.status().await.context("cannot run cargo")?;
-    ensure!(status.success(), "building {program} failed ({status})");
-    Ok(target_dir().await?.join(profile.folder()).join(program))
 }
 
 /// Cargo, in the checkout.

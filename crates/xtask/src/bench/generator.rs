@@ -9,16 +9,15 @@ use bench::{Outcome, Plan, Progress};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
-use crate::binaries::{Profile, build_program};
+use crate::binaries::{self, GENERATOR, Profile};
 use crate::say;
 
 /// A line for people after so many seconds.
 const TELL_EACH: usize = 5;
 
-/// Builds it, and returns where it is.
+/// Builds it, with the services that it is to load, and returns where it is.
 pub async fn build() -> Result<PathBuf> {
-    say("building the load generator");
-    build_program(Profile::Release, "bench", "boutique-load").await
+    Ok(binaries::build(Profile::Release).await?.join(GENERATOR.0))
 }
 
 /// Carries out a plan; tells now and then how it goes.
