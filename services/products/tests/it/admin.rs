@@ -58,7 +58,7 @@ async fn each_change_has_a_version_an_etag_and_an_event() {
     assert_eq!((&body["discontinued"], &body["version"]), (&true.into(), &3.into()));
     assert_eq!(shop.page("").await.0, [""; 0]);
 
-    assert_eq!(shop.events_written().await, 3);
+    assert_eq!(shop.events_told().await, 3);
     let events = shop.env.events(Topic::Products, |events| events.len() == 3).await;
     let types: Vec<_> = events.iter().map(Event::event_type).collect();
     assert_eq!(types, [ProductCreated, ProductUpdated, ProductDiscontinued]);

@@ -83,7 +83,7 @@ async fn a_topic_read_again_with_an_empty_inbox_changes_nothing() {
     })
     .await;
     shop.until_available("MUG", 5).await;
-    assert_eq!(shop.events_written().await, 1, "only what the admin did");
+    assert_eq!(shop.events_told().await, 1, "only what the admin did");
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn the_samples_are_added_once_and_published() {
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM products").fetch_one(pool).await.unwrap();
     assert!(count >= 50, "{count}");
-    assert_eq!(shop.events_written().await, count, "one for each product");
+    assert_eq!(shop.events_told().await, count, "one for each product");
     assert_eq!(ok(shop.get("/MUG-INDIGO-350").await, 200).await["name"], mine["name"]);
     let count = usize::try_from(count).unwrap();
     let events = shop.env.events(Topic::Products, |events| events.len() == count).await;

@@ -1,11 +1,17 @@
 //! The service, running, and somebody to ask it.
 
+use std::time::Duration;
+
+use contracts::topic::Topic;
 use products::{Config, SERVICE};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
-use test_support::TestEnv;
+use test_support::kafka::read_all;
+use test_support::{TestEnv, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Shop {
     pub env: TestEnv,
@@ -66,14 +72,20 @@ impl Shop {
         self.as_admin(Method::DELETE, &format!("/{sku}")).send().await.unwrap()
     }
 
-    /// How many events the service has ever written.
-    pub async fn events_written(&self) -> i64 {
-        sqlx::query_scalar(
-            "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq",
-        )
-        .fetch_one(&self.service.pool)
-        .await
-        .unwrap()
+    /// How many events the service has ever told, once all of them are published.
+    pub async fn events_told(&self) -> i64 {
+        eventually(PATIENCE, async || {
+            let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+                .fetch_one(&self.service.pool)
+                .await
+                .unwrap();
+            (waiting == 0).then_some(())
+        })
+        .await;
+        let mut told = 0;
+        let topic = self.env.topic(Topic::Products.name());
+        read_all(self.env.kafka_brokers(), &[&topic], |_| told += 1).await.unwrap();
+        told
     }
 
     /// The SKUs of a page, and its next cursor.
