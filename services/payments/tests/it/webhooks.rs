@@ -105,6 +105,7 @@ async fn what_the_provider_has_not_signed_changes_nothing() {
     let mut webhook = about(&shop, order, "authorized").await;
     webhook["reference"] = "\0".into();
     assert_eq!(signed(&shop, &webhook).await, 422);
+    webhook["reference"] = "ref".into();
     webhook["paymentId"] = "pay_01h455vb4pex5vsknk084sn02q".into();
     assert_eq!(signed(&shop, &webhook).await, 404, "another payment");
     webhook["orderId"] = new_order().to_string().into();

@@ -169,11 +169,11 @@ UPDATE products.stock SET version = version - 1 WHERE sku = 'MUG';
 DELETE FROM products.stock WHERE sku = 'MUG';
 
 --- every outbox is empty
-INSERT INTO auth.outbox (event_id, topic, key, event_type, traceparent, occurred_at, payload)
-VALUES (uuidv7(), 't', 'k', 'UserRegistered', '', now(), '');
+INSERT INTO auth.outbox (recorded_at, records, pack)
+VALUES (now(), 1, convert_to('[{"type":"UserRegistered","key":"k"}]', 'UTF8'));
 
-INSERT INTO orders.outbox (event_id, topic, key, event_type, traceparent, occurred_at, payload)
-VALUES (uuidv7(), 't', 'k', 'OrderCreated', '', now(), '');
+INSERT INTO orders.outbox (recorded_at, records, pack)
+VALUES (now(), 1, convert_to('[{"type":"OrderCreated","key":"k"}]', 'UTF8'));
 
 --- every service can check tokens
 DELETE FROM auth.signing_keys;
