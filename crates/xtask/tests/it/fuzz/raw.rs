@@ -2,6 +2,7 @@
 //! of a service, and others that have stopped servers.
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 
 use super::wire::{answers, conversation};
 
@@ -23,36 +24,33 @@ type Shape = (&'static str, Vec<u8>, Expected);
 
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Sends all shapes to a service; those with a body to a path that reads one.
+/// Sends all shapes to a service, all at once, since some are waited for until it hangs up; those with a body to
+/// a path that reads one.
 ///
 /// # Errors
 ///
 /// At the first that it is not safe from.
 pub async fn try_all(address: &str, path: &str) -> Result<usize> {
     let shapes = shapes(path);
-    for (name, bytes, expected) in &shapes {
-        // Whoever is refused need not wait for more; half a request is over with the connection.
-        let stays = *expected != Refused;
-        let came = conversation(address, bytes, stays, |_| false).await.context(*name)?;
-        let answers = answers(&came, false)?;
-        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-        let holds = match expected {
-            Refused => {
-                statuses.len() <= 1 && statuses.iter().all(|status| (400..500).contains(status))
-            }
-            // A client that hangs up early may not be answered at all.
-            One => statuses.len() <= 1 && statuses.iter().all(|status| *status < 500),
-            Answers(count) => {
-                statuses.len() <= *count && statuses.iter().all(|status| *status < 500)
-            }
-        };
-        ensure!(
-            holds,
-            "{name} was answered with {statuses:?}: {}",
-            bytes[..bytes.len().min(300)].escape_ascii()
-        );
-    }
+    try_join_all(shapes.iter().map(|shape| try_one(address, shape))).await?;
     Ok(shapes.len())
+}
+
+async fn try_one(address: &str, (name, bytes, expected): &Shape) -> Result<()> {
+    // Whoever is refused need not wait for more; half a request is over with the connection.
+    let stays = *expected != Refused;
+    let came = conversation(address, bytes, stays, |_| false).await.context(*name)?;
+    let answers = answers(&came, false)?;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let holds = match expected {
+        Refused => statuses.len() <= 1 && statuses.iter().all(|status| (400..500).contains(status)),
+        // A client that hangs up early may not be answered at all.
+        One => statuses.len() <= 1 && statuses.iter().all(|status| *status < 500),
+        Answers(count) => statuses.len() <= *count && statuses.iter().all(|status| *status < 500),
+    };
+    let shown = bytes[..bytes.len().min(300)].escape_ascii();
+    ensure!(holds, "{name} was answered with {statuses:?}: {shown}");
+    Ok(())
 }
 
 fn shapes(path: &str) -> Vec<Shape> {
