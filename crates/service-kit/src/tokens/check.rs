@@ -48,9 +48,9 @@ impl Key {
 /// Whom a token is of, and until when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bearer {
-    caller: Caller,
+    pub(super) caller: Caller,
     /// In seconds since 1970.
-    until: i64,
+    pub(super) until: i64,
 }
 
 impl Bearer {

@@ -186,3 +186,61 @@ pub async fn store_signing_key(
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use contracts::events::Role;
+    use contracts::ids::CustomerId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::TestSigner;
+
+    /// As if the database had told of this key, at this time.
+    fn told(ring: &KeyRing, keys: impl IntoIterator<Item = (String, Key)>, at: DateTime<Utc>) {
+        let known = Known { keys: keys.into_iter().collect(), at, read: Instant::now() };
+        *ring.0.known.write().unwrap() = known;
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_taken_before_is_judged_by_its_key_and_the_time_again() {
+        let signer = TestSigner::new();
+        let token = signer.token(CustomerId::from_uuid(Uuid::nil()), Role::Customer).unwrap();
+        let published = signer.published();
+        let key = Key {
+            public: DecodingKey::from_ed_components(published.public_key.as_str()).unwrap(),
+            not_before: published.not_before,
+            expires_at: published.expires_at,
+        };
+        let kid = published.key_id;
+        let now = Utc::now();
+        let ring =
+            KeyRing::new(PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap());
+
+        told(&ring, [(kid.clone(), key.clone())], now);
+        let caller = ring.verify(&token).await.unwrap();
+        assert!(ring.remembered(&token).is_some());
+        assert_eq!(ring.verify(&token).await.unwrap(), caller);
+        let changed = format!("{}A", &token[..token.len() - 1]);
+        assert!(changed == token || ring.verify(&changed).await.is_err());
+
+        told(&ring, [(kid.clone(), Key { expires_at: now, ..key.clone() })], now);
+        assert!(matches!(ring.verify(&token).await, Err(TokenError::UnknownKey)), "withdrawn");
+        let lasting = Key { expires_at: now + TimeDelta::days(900), ..key };
+        told(&ring, [(kid, lasting)], now + TimeDelta::days(800));
+        assert!(matches!(ring.verify(&token).await, Err(TokenError::Invalid(_))), "expired");
+    }
+
+    #[test]
+    fn no_more_tokens_are_remembered_than_there_is_room_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let ring =
+            KeyRing::new(PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap());
+        let caller = Caller { customer: CustomerId::from_uuid(Uuid::nil()), role: Role::Customer };
+        for number in 0..=REMEMBERED {
+            ring.remember(&number.to_string(), String::new(), Bearer { caller, until: 0 });
+        }
+        assert_eq!(ring.0.verified.lock().unwrap().len(), 1);
+    }
+}

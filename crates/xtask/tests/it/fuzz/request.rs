@@ -97,7 +97,7 @@ pub fn right(operation: &Operation, world: &World, random: &mut StdRng) -> Reque
         let value = text(&parameter_value(operation, parameter, world, random));
         match parameter.place.as_str() {
             "path" => {
-                request.path = request.path.replace(&format!("{{{}}}", parameter.name), &value)
+                request.path = request.path.replace(&format!("{{{}}}", parameter.name), &value);
             }
             "query" => query.push(format!("{}={value}", parameter.name)),
             _ => request.set(&parameter.name, value),
