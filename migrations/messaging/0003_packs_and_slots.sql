@@ -4,6 +4,17 @@
 -- that changes the state they tell of, after its lock was taken, so rows that hold events of one key ascend
 -- in commit order. The relay publishes in id order and deletes a row once the broker has acknowledged all
 -- that is in it.
+--
+-- What waits is published before: stop the service, all replicas but the one whose relay empties the outbox
+-- first. Replicas of the old version cannot go on beside this.
+LOCK TABLE outbox;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM outbox) THEN
+        RAISE EXCEPTION 'events wait in the outbox; let the running version publish them first';
+    END IF;
+END
+$$;
 DROP TABLE outbox;
 CREATE TABLE outbox (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

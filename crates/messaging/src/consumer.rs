@@ -30,8 +30,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Changes the service's state for a batch of events, in order. All of it is committed together
     /// with what it publishes, or nothing is; on an error the batch comes again.
     ///
-    /// An event is handed over once, by its id, within the inbox's horizon; beyond it, a repeat must
-    /// change nothing, which the state has to see to.
+    /// As a rule an event is handed over once, by its id. Beyond the inbox's horizon, and where two members
+    /// have it at the same moment because one of them came back from the dead, it is handed over again: a
+    /// repeat must change nothing, which the state has to see to.
     ///
     /// May be dropped at any await: when its partition goes to another member, the transaction rolls
     /// back. A statement that fails spoils the transaction: its error is to be returned, not passed over.

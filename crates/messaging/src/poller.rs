@@ -100,6 +100,13 @@ impl Revoked {
     }
 }
 
+/// Whether a batch may grow.
+fn has_room(polled: &Polled<'_>) -> bool {
+    // Adding up a few hundred lengths costs less than taking a record.
+    polled.len() < MAX_BATCH
+        && polled.iter().map(BorrowedMessage::payload_len).sum::<usize>() < MAX_BATCH_BYTES
+}
+
 impl Poller {
     /// Joins the service's group. The topics are those of the types its handler handles.
     pub(crate) fn join<H: Handler>(
@@ -130,13 +137,11 @@ impl Poller {
                 self.take(records.next().await, &mut polled)?;
             }
             self.gather(&mut records, &mut polled).await?;
-            let mut bytes: usize = polled.iter().map(BorrowedMessage::payload_len).sum();
-            while polled.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            while has_room(&polled) {
                 let Some(next) = records.next().now_or_never() else {
                     break;
                 };
                 self.take(next, &mut polled)?;
-                bytes += polled.last().map_or(0, BorrowedMessage::payload_len);
             }
             self.forget_revoked(&mut polled);
             if !polled.is_empty() {
@@ -157,7 +162,7 @@ impl Poller {
             return Ok(());
         }
         let mut is_urgent = polled.iter().any(|message| self.is_urgent(message));
-        while !is_urgent && polled.len() < MAX_BATCH {
+        while !is_urgent && has_room(polled) {
             let Ok(next) = timeout_at(until, records.next()).await else {
                 break;
             };

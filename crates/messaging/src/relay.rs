@@ -60,8 +60,12 @@ struct Row {
 enum Interrupted {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    #[error("a pack in the outbox cannot be read")]
-    Pack(#[from] serde_json::Error),
+    #[error("the pack {id} in the outbox cannot be read; what is behind it waits")]
+    Pack {
+        id: i64,
+        #[source]
+        cause: serde_json::Error,
+    },
     #[error("the brokers did not take the records")]
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error(transparent)]
@@ -132,9 +136,10 @@ impl Relay {
             }
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let mut records = Vec::new();
-            for row in &rows {
-                for packed in unpack(&row.pack)? {
-                    records.push(self.record(packed, row.recorded_at)?);
+            for Row { id, recorded_at, pack, .. } in &rows {
+                let unreadable = |cause| Interrupted::Pack { id: *id, cause };
+                for packed in unpack(pack).map_err(unreadable)? {
+                    records.push(self.record(packed, *recorded_at).map_err(unreadable)?);
                 }
             }
             producer.publish(&records, age, &mut connection).await?;
@@ -167,7 +172,7 @@ impl Relay {
         &self,
         packed: Packed<'p>,
         time: DateTime<Utc>,
-    ) -> Result<Outgoing<'p>, Interrupted> {
+    ) -> serde_json::Result<Outgoing<'p>> {
         let topic = self.kafka.topic_name(&packed.topic);
         if let Some(LetterCopy { headers, payload }) = packed.copy {
             let payload = BASE64.decode(payload).map_err(serde_json::Error::custom)?;
@@ -175,9 +180,11 @@ impl Relay {
             let headers = headers.collect();
             return Ok(Outgoing { topic, key: packed.key, time, headers, payload: payload.into() });
         }
-        let payload = packed.event.map_or("", |event| event.get());
+        // Of a newer version, perhaps. Published without a body it would be lost.
+        let event = packed.event.ok_or_else(|| serde_json::Error::custom("no body is known"))?;
         let headers = self.headers(&packed, time);
-        Ok(Outgoing { topic, key: packed.key, time, headers, payload: payload.as_bytes().into() })
+        let payload = event.get().as_bytes().into();
+        Ok(Outgoing { topic, key: packed.key, time, headers, payload })
     }
 
     fn headers<'p>(&self, packed: &Packed<'p>, time: DateTime<Utc>) -> Vec<Header<'p>> {

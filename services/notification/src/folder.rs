@@ -12,7 +12,7 @@ use crate::mailer::Letter;
 /// A folder with one file, `mail.mbox`, to which e-mails are added. A file for each would cost more than all else
 /// that is done about an e-mail.
 ///
-/// After a crash an e-mail may be there twice, with the same Message-ID.
+/// After a crash, or a write that failed half way, an e-mail may be there twice, with the same Message-ID.
 pub struct Folder {
     path: PathBuf,
 }

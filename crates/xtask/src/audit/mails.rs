@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -27,8 +28,11 @@ const START: &str = "\nFrom MAILER-DAEMON Thu Jan  1 00:00:00 1970\n";
 /// again, as after a crash, has the same and takes the place of the first.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Mail>> {
     let file = folder.join("mail.mbox");
-    let text =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = match fs::read_to_string(&file) {
+        // It is made with the first mail.
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        text => text.with_context(|| format!("cannot read {}", file.display()))?,
+    };
     Ok(text.split(START).skip(1).filter_map(parse).collect())
 }
 
