@@ -100,7 +100,8 @@ impl<H: Handler> Consumer<H> {
                     poller.next(mem::take(&mut carried)).await
                 } => next?,
             };
-            linger.begin(records.len());
+            // Whoever is waited for does not wait for what could have waited.
+            linger.begin(poller.urgent(&records));
             match self.work(poller, &records, &mut carried, shutdown).await? {
                 Outcome::Committed => poller.done(&records),
                 Outcome::Stopped => return Ok(()),

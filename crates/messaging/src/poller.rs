@@ -172,6 +172,11 @@ impl Poller {
         Ok(())
     }
 
+    /// How many of the records are urgent.
+    pub(crate) fn urgent(&self, polled: &Polled<'_>) -> usize {
+        polled.iter().filter(|message| self.is_urgent(message)).count()
+    }
+
     fn is_urgent(&self, message: &BorrowedMessage<'_>) -> bool {
         record::event_type(message).is_some_and(|event_type| self.urgent.contains(&event_type))
     }
