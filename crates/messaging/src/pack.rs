@@ -88,7 +88,7 @@ impl Packs {
         record.extend_from_slice(content);
         record.push(b'}');
         match (self.open.last_mut(), self.records.last_mut()) {
-            (Some(pack), Some(records)) if pack.len() + record.len() < PACK_BYTES => {
+            (Some(pack), Some(records)) if pack.len() + record.len() + 2 <= PACK_BYTES => {
                 pack.push(b',');
                 pack.append(&mut record);
                 *records += 1;

@@ -142,7 +142,7 @@ WHERE order_id = pg_temp.cancelled() AND kind = 'ORDER_CANCELLED';
 INSERT INTO notification.notifications (id, order_id, kind, subject, body)
 VALUES (uuidv7(), uuidv7(), 'ORDER_RECEIVED', '', '');
 
-ALTER TABLE notification.notifications DROP CONSTRAINT notifications_order_id_kind_key;
+ALTER TABLE notification.notifications DROP CONSTRAINT notifications_pkey;
 INSERT INTO notification.notifications (id, order_id, customer_id, kind, subject, body, status, sent_at)
 SELECT uuidv7(), order_id, customer_id, kind, subject, body, status, sent_at FROM notification.notifications
 WHERE order_id = pg_temp.cancelled() AND kind = 'ORDER_CANCELLED';
