@@ -39,21 +39,21 @@ pub(crate) const JSON: &str = "application/json";
 
 /// What the headers of a record say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     /// `UUIDv7` of the event; the same on every delivery of it.
     pub id: Uuid,
     /// Which event the body is.
     pub event_type: EventType,
     /// `/boutique/<service>`.
-    pub source: String,
+    pub source: Cow<'a, str>,
     /// When it happened, by the producer's database.
     pub time: DateTime<Utc>,
     /// Id of the aggregate.
-    pub subject: String,
+    pub subject: Cow<'a, str>,
     /// The step that published it.
     pub trace: TraceContext,
     /// The record's key.
-    pub correlation_id: String,
+    pub correlation_id: Cow<'a, str>,
 }
 
 /// The headers of a record by names alone, so that an event can be published whose type came after this
@@ -119,7 +119,7 @@ pub enum EnvelopeError {
     UnknownType,
 }
 
-impl Envelope {
+impl<'a> Envelope<'a> {
     /// The envelope of an event that `service` publishes.
     pub fn new(
         event: &Event,
@@ -132,11 +132,11 @@ impl Envelope {
         Self {
             id,
             event_type: event.event_type(),
-            source: format!("/boutique/{service}"),
+            source: format!("/boutique/{service}").into(),
             time,
-            subject: key.clone(),
+            subject: key.clone().into(),
             trace,
-            correlation_id: key,
+            correlation_id: key.into(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Envelope {
     /// Reads the headers of a record; `lookup` gives a header's bytes by its
     /// name. The type is looked at first, so that a record of a type not known
     /// here is [`EnvelopeError::UnknownType`] whatever its other headers say.
-    pub fn parse<'a>(lookup: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, EnvelopeError> {
+    pub fn parse(lookup: impl Fn(&str) -> Option<&'a [u8]>) -> Result<Self, EnvelopeError> {
         let text = |header| {
             let bytes = lookup(header).ok_or(EnvelopeError::Missing { header })?;
             str::from_utf8(bytes).map_err(|_| invalid(header, "must be UTF-8"))
@@ -181,11 +181,11 @@ impl Envelope {
         Ok(Self {
             id: text(CE_ID)?.parse().map_err(|_| invalid(CE_ID, "must be a UUID"))?,
             event_type,
-            source: text(CE_SOURCE)?.to_owned(),
+            source: text(CE_SOURCE)?.into(),
             time: parsed(CE_TIME, text(CE_TIME)?)?,
-            subject: text(CE_SUBJECT)?.to_owned(),
+            subject: text(CE_SUBJECT)?.into(),
             trace,
-            correlation_id: text(CORRELATION_ID)?.to_owned(),
+            correlation_id: text(CORRELATION_ID)?.into(),
         })
     }
 }
@@ -224,7 +224,7 @@ mod tests {
 
     type Headers = BTreeMap<&'static str, Vec<u8>>;
 
-    fn envelope(id: u128, micros: i64, trace: [u8; 16], span: [u8; 8]) -> Envelope {
+    fn envelope(id: u128, micros: i64, trace: [u8; 16], span: [u8; 8]) -> Envelope<'static> {
         let trace = TraceContext::new(trace, span);
         let time = DateTime::from_timestamp_micros(micros).unwrap();
         let event = ExpirationCompleted {
@@ -239,12 +239,12 @@ mod tests {
         headers(&envelope(7, 1_755_253_800_000_000, [1; 16], [2; 8]))
     }
 
-    fn headers(envelope: &Envelope) -> Headers {
+    fn headers(envelope: &Envelope<'_>) -> Headers {
         let bytes = |text: Cow<str>| text.into_owned().into_bytes();
         envelope.headers().into_iter().map(|(name, value)| (name, bytes(value))).collect()
     }
 
-    fn parse(headers: &Headers) -> Result<Envelope, EnvelopeError> {
+    fn parse(headers: &Headers) -> Result<Envelope<'_>, EnvelopeError> {
         Envelope::parse(|name| headers.get(name).map(Vec::as_slice))
     }
 
@@ -325,7 +325,8 @@ mod tests {
             span: [u8; 8],
         ) {
             let envelope = envelope(id, micros, trace, span);
-            prop_assert_eq!(parse(&headers(&envelope)), Ok(envelope));
+            let headers = headers(&envelope);
+            prop_assert_eq!(parse(&headers), Ok(envelope));
         }
     }
 }

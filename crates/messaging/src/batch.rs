@@ -81,23 +81,23 @@ impl Attempts {
 const MAX_CONFLICTS: u32 = 3;
 
 impl<'p> Batch<'p> {
-    pub(crate) fn push(
-        &mut self,
-        message: &'p BorrowedMessage<'p>,
-        topic: Topic,
-        decoded: Decoded,
-    ) {
-        match decoded {
-            Decoded::Event(event) => {
-                self.events.push(*event);
-                self.messages.push(message);
-            }
-            Decoded::Poison(poison) => self.poison.push((message, topic, poison)),
-            Decoded::Unwanted => {}
-            Decoded::UnknownType => {
-                metrics::counter!("unknown_events_total", "topic" => topic.name()).increment(1);
+    /// The records, and beside each where it was read and what it turned out to be.
+    pub(crate) fn new(messages: &'p [BorrowedMessage<'p>], decoded: Vec<(Topic, Decoded)>) -> Self {
+        let mut batch = Self::default();
+        for (message, (topic, decoded)) in messages.iter().zip(decoded) {
+            match decoded {
+                Decoded::Event(event) => {
+                    batch.events.push(*event);
+                    batch.messages.push(message);
+                }
+                Decoded::Poison(poison) => batch.poison.push((message, topic, poison)),
+                Decoded::Unwanted => {}
+                Decoded::UnknownType => {
+                    metrics::counter!("unknown_events_total", "topic" => topic.name()).increment(1);
+                }
             }
         }
+        batch
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -14,7 +14,7 @@ use crate::{
     kafka::KafkaConfig,
     linger::Linger,
     outbox::{Outbox, Tx},
-    poller::{Polled, Poller, Revoked},
+    poller::{Messages, Poller, Revoked},
     record::Received,
 };
 
@@ -73,6 +73,8 @@ impl<H: Handler> Consumer<H> {
     /// Reads, handles and commits batches until `shutdown`; then ends the batch in hand and leaves the
     /// group.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
+        // Named before there is anything to count: the first would not be seen as an increase.
+        metrics::counter!("consumer_retries_total").increment(0);
         let poller = Poller::join::<H>(&self.kafka, self.outbox.service())?;
         let result = self.consume(&poller, &shutdown).await;
         // Leaving the group talks to the brokers and blocks; from those that are away it is not awaited.
@@ -89,10 +91,10 @@ impl<H: Handler> Consumer<H> {
         poller: &Poller,
         shutdown: &CancellationToken,
     ) -> Result<(), MessagingError> {
-        let mut carried = Polled::new();
+        let mut carried = Messages::new();
         let mut linger = Linger::new();
         loop {
-            let mut records = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 next = async {
@@ -101,14 +103,16 @@ impl<H: Handler> Consumer<H> {
                 } => next?,
             };
             // Whoever is waited for does not wait for what could have waited.
-            linger.begin(poller.urgent(&records));
-            match self.work(poller, &records, &mut carried, shutdown).await? {
-                Outcome::Committed => poller.done(&records),
+            linger.begin(next.urgent);
+            let mut messages = next.messages;
+            let batch = Batch::new(&messages, next.decoded);
+            match self.work(poller, &messages, &batch, &mut carried, shutdown).await? {
+                Outcome::Committed => poller.done(&messages),
                 Outcome::Stopped => return Ok(()),
                 Outcome::Revoked(revoked) => {
-                    records.retain(|message| !revoked.holds(message));
-                    records.append(&mut carried);
-                    carried = records;
+                    messages.retain(|message| !revoked.holds(message));
+                    messages.append(&mut carried);
+                    carried = messages;
                 }
             }
         }
@@ -118,12 +122,12 @@ impl<H: Handler> Consumer<H> {
     async fn work<'c>(
         &self,
         poller: &'c Poller,
-        records: &Polled<'c>,
-        extra: &mut Polled<'c>,
+        messages: &Messages<'c>,
+        batch: &Batch<'_>,
+        extra: &mut Messages<'c>,
         shutdown: &CancellationToken,
     ) -> Result<Outcome, MessagingError> {
-        let batch = poller.decode(records);
-        let processing = self.process(&batch, shutdown);
+        let processing = self.process(batch, shutdown);
         tokio::pin!(processing);
         tokio::select! {
             outcome = &mut processing => return Ok(outcome),
@@ -132,7 +136,7 @@ impl<H: Handler> Consumer<H> {
         let outcome = tokio::select! {
             outcome = &mut processing => outcome,
             // Another member has these records now; the inbox tells which of them were committed here.
-            revoked = poller.hold(records, extra) => Outcome::Revoked(revoked?),
+            revoked = poller.hold(messages, extra) => Outcome::Revoked(revoked?),
         };
         poller.resume()?;
         Ok(outcome)

@@ -14,11 +14,18 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer},
     error::{KafkaError, KafkaResult},
     message::BorrowedMessage,
+    statistics::Statistics,
 };
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::{batch::Batch, consumer::Handler, error::MessagingError, kafka::KafkaConfig, record};
+use crate::{
+    consumer::Handler,
+    error::MessagingError,
+    kafka::KafkaConfig,
+    lag,
+    record::{self, Decoded},
+};
 
 /// The most records a batch has. Larger ones gained nothing in SQL and hold locks for longer.
 const MAX_BATCH: usize = 500;
@@ -33,14 +40,18 @@ const LEISURE: Duration = Duration::from_millis(50);
 const HOLD_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Notes what a rebalance took away, for the loop that polls to act upon.
-#[derive(Default)]
 pub(crate) struct GroupContext {
     revoked: Mutex<Vec<(String, i32)>>,
+    topics: HashMap<String, Topic>,
 }
 
 impl ClientContext for GroupContext {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "Kafka client");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        lag::tell(&statistics, &self.topics);
     }
 }
 
@@ -87,8 +98,31 @@ pub(crate) struct Poller {
     urgent: Vec<EventType>,
 }
 
-/// Records that were polled but not processed, in order.
-pub(crate) type Polled<'c> = Vec<BorrowedMessage<'c>>;
+/// Records as they came, in order.
+pub(crate) type Messages<'c> = Vec<BorrowedMessage<'c>>;
+
+/// Records that were polled but not processed, in order, each read once.
+#[derive(Default)]
+pub(crate) struct Polled<'c> {
+    pub(crate) messages: Messages<'c>,
+    /// Beside each record, where it was read and what it turned out to be.
+    pub(crate) decoded: Vec<(Topic, Decoded)>,
+    /// How many of them are urgent.
+    pub(crate) urgent: usize,
+    /// Of all bodies together.
+    bytes: usize,
+}
+
+impl Polled<'_> {
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether a batch may grow.
+    fn has_room(&self) -> bool {
+        self.messages.len() < MAX_BATCH && self.bytes < MAX_BATCH_BYTES
+    }
+}
 
 /// Partitions that a rebalance took away, by topic name.
 #[derive(Debug)]
@@ -98,13 +132,6 @@ impl Revoked {
     pub(crate) fn holds(&self, message: &BorrowedMessage<'_>) -> bool {
         self.0.iter().any(|(t, p)| t == message.topic() && *p == message.partition())
     }
-}
-
-/// Whether a batch may grow.
-fn has_room(polled: &Polled<'_>) -> bool {
-    // Adding up a few hundred lengths costs less than taking a record.
-    polled.len() < MAX_BATCH
-        && polled.iter().map(BorrowedMessage::payload_len).sum::<usize>() < MAX_BATCH_BYTES
 }
 
 impl Poller {
@@ -117,9 +144,10 @@ impl Poller {
         let urgent: Vec<_> = wants.iter().copied().filter(|t| !H::CAN_WAIT.contains(t)).collect();
         let topics: HashMap<_, _> =
             wants.iter().map(|t| (kafka.topic_name(t.topic().name()), t.topic())).collect();
-        let consumer: StreamConsumer<GroupContext> = kafka
-            .group_consumer(service, !urgent.is_empty())
-            .create_with_context(GroupContext::default())?;
+        let consumer: StreamConsumer<GroupContext> =
+            kafka.group_consumer(service, !urgent.is_empty()).create_with_context(
+                GroupContext { revoked: Mutex::default(), topics: topics.clone() },
+            )?;
         consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self { consumer, topics, wants, urgent })
     }
@@ -128,22 +156,25 @@ impl Poller {
     /// already: a busy service gets large batches, an idle one waits for nobody. `carried` comes first.
     pub(crate) async fn next<'c>(
         &'c self,
-        carried: Polled<'c>,
+        carried: Messages<'c>,
     ) -> Result<Polled<'c>, MessagingError> {
-        let mut polled = carried;
+        let mut polled = Polled::default();
+        for message in carried {
+            self.add(message, &mut polled);
+        }
         let mut records = self.consumer.stream();
         loop {
             if polled.is_empty() {
-                self.take(records.next().await, &mut polled)?;
+                self.take_up(records.next().await, &mut polled)?;
             }
             self.gather(&mut records, &mut polled).await?;
-            while has_room(&polled) {
+            while polled.has_room() {
                 let Some(next) = records.next().now_or_never() else {
                     break;
                 };
-                self.take(next, &mut polled)?;
+                self.take_up(next, &mut polled)?;
             }
-            self.forget_revoked(&mut polled);
+            self.drop_revoked(&mut polled);
             if !polled.is_empty() {
                 return Ok(polled);
             }
@@ -161,49 +192,60 @@ impl Poller {
             tokio::time::sleep_until(until).await;
             return Ok(());
         }
-        let mut is_urgent = polled.iter().any(|message| self.is_urgent(message));
-        while !is_urgent && has_room(polled) {
+        while polled.urgent == 0 && polled.has_room() {
             let Ok(next) = timeout_at(until, records.next()).await else {
                 break;
             };
-            self.take(next, polled)?;
-            is_urgent = polled.last().is_some_and(|message| self.is_urgent(message));
+            self.take_up(next, polled)?;
         }
         Ok(())
     }
 
-    /// How many of the records are urgent.
-    pub(crate) fn urgent(&self, polled: &Polled<'_>) -> usize {
-        polled.iter().filter(|message| self.is_urgent(message)).count()
-    }
-
-    fn is_urgent(&self, message: &BorrowedMessage<'_>) -> bool {
-        record::event_type(message).is_some_and(|event_type| self.urgent.contains(&event_type))
-    }
-
-    /// Takes what was polled next, and returns what rebalances took away before.
-    fn take<'c>(
+    /// Takes what was polled next, after what rebalances took away is dropped.
+    fn take_up<'c>(
         &self,
         next: Option<KafkaResult<BorrowedMessage<'c>>>,
         polled: &mut Polled<'c>,
-    ) -> Result<Revoked, MessagingError> {
+    ) -> Result<(), MessagingError> {
         // First, because the partition of the next record may have been taken away and given back.
-        let revoked = self.forget_revoked(polled);
-        match next {
-            Some(Ok(message)) => polled.push(message),
-            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error.into()),
-            Some(Err(error)) => tracing::warn!(%error, "polling failed; trying on"),
-            None => {}
+        self.drop_revoked(polled);
+        if let Some(message) = arrived(next)? {
+            self.add(message, polled);
         }
-        Ok(revoked)
+        Ok(())
+    }
+
+    /// Reads a record.
+    fn add<'c>(&self, message: BorrowedMessage<'c>, polled: &mut Polled<'c>) {
+        // None but these topics were subscribed to.
+        let Some(&topic) = self.topics.get(message.topic()) else {
+            return;
+        };
+        let decoded = record::decode(&message, topic, self.wants);
+        polled.urgent += usize::from(self.is_urgent(&decoded));
+        polled.bytes += message.payload_len();
+        polled.decoded.push((topic, decoded));
+        polled.messages.push(message);
+    }
+
+    fn is_urgent(&self, decoded: &Decoded) -> bool {
+        matches!(decoded, Decoded::Event(event) if self.urgent.contains(&event.event.event_type()))
     }
 
     /// What was polled before its partition was revoked belongs to another member now, which reads it
     /// again from the committed offset.
-    fn forget_revoked(&self, polled: &mut Polled<'_>) -> Revoked {
+    fn drop_revoked(&self, polled: &mut Polled<'_>) {
         let revoked = self.consumer.context().take_revoked();
-        polled.retain(|message| !revoked.holds(message));
-        revoked
+        if revoked.0.is_empty() {
+            return;
+        }
+        let mut kept = Polled::default();
+        for message in mem::take(polled).messages {
+            if !revoked.holds(&message) {
+                self.add(message, &mut kept);
+            }
+        }
+        *polled = kept;
     }
 
     /// Stays a member of the group while a batch takes long: nothing is fetched, but rebalances are
@@ -211,15 +253,20 @@ impl Poller {
     /// slipped through.
     pub(crate) async fn hold<'c>(
         &'c self,
-        batch: &Polled<'_>,
-        extra: &mut Polled<'c>,
+        batch: &Messages<'_>,
+        extra: &mut Messages<'c>,
     ) -> Result<Revoked, MessagingError> {
         let mut records = self.consumer.stream();
         loop {
             // Again in every round: a rebalance may have brought new partitions.
             self.consumer.pause(&self.consumer.assignment()?)?;
             let revoked = tokio::select! {
-                next = records.next() => self.take(next, extra)?,
+                next = records.next() => {
+                    // First, because the record's partition may have been taken away and given back.
+                    let revoked = self.forget_revoked(extra);
+                    extra.extend(arrived(next)?);
+                    revoked
+                }
                 () = tokio::time::sleep(HOLD_INTERVAL) => self.forget_revoked(extra),
             };
             if batch.iter().any(|message| revoked.holds(message)) {
@@ -233,21 +280,16 @@ impl Poller {
         Ok(self.consumer.resume(&self.consumer.assignment()?)?)
     }
 
-    /// Reads the records.
-    pub(crate) fn decode<'p>(&self, polled: &'p Polled<'_>) -> Batch<'p> {
-        let mut batch = Batch::default();
-        for message in polled {
-            if let Some(&topic) = self.topics.get(message.topic()) {
-                batch.push(message, topic, record::decode(message, topic, self.wants));
-            }
-        }
-        batch
+    fn forget_revoked(&self, extra: &mut Messages<'_>) -> Revoked {
+        let revoked = self.consumer.context().take_revoked();
+        extra.retain(|message| !revoked.holds(message));
+        revoked
     }
 
     /// Marks the records as done; their offsets are committed in the background.
-    pub(crate) fn done(&self, polled: &Polled<'_>) {
+    pub(crate) fn done(&self, messages: &Messages<'_>) {
         let mut next: HashMap<(&str, i32), i64> = HashMap::new();
-        for message in polled {
+        for message in messages {
             next.insert((message.topic(), message.partition()), message.offset());
         }
         for ((topic, partition), offset) in next {
@@ -256,5 +298,20 @@ impl Poller {
                 tracing::debug!(%error, topic, partition, offset, "offset not stored");
             }
         }
+    }
+}
+
+/// What came of polling; only what can never be polled again is an error.
+fn arrived(
+    next: Option<KafkaResult<BorrowedMessage<'_>>>,
+) -> Result<Option<BorrowedMessage<'_>>, MessagingError> {
+    match next {
+        Some(Ok(message)) => Ok(Some(message)),
+        Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(error.into()),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "polling failed; trying on");
+            Ok(None)
+        }
+        None => Ok(None),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) enum Decoded {
 impl Decoded {
     fn poison(
         error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-        envelope: Option<&Envelope>,
+        envelope: Option<&Envelope<'_>>,
     ) -> Self {
         Self::Poison(Poison {
             errors: chain(error.into().as_ref()),
@@ -71,13 +71,6 @@ pub(crate) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> Vec<Option<(&'a s
     (0..headers.count())
         .map(|at| read(at).map(|header| (header.key, header.value.unwrap_or_default())))
         .collect()
-}
-
-/// The type that a record says to have, if that is known here.
-pub(crate) fn event_type(message: &BorrowedMessage<'_>) -> Option<EventType> {
-    let headers = headers(message);
-    let named = headers.iter().flatten().find(|(name, _)| *name == envelope::TYPE);
-    EventType::from_name(std::str::from_utf8(named?.1).ok()?)
 }
 
 /// Where a record was read.
