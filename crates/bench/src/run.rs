@@ -28,8 +28,7 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     }
     system::raise_open_files().context("no more open files are allowed")?;
     let ledger = Arc::new(Ledger::new()?);
-    let kafka =
-        KafkaConfig { brokers: plan.brokers.clone(), topic_prefix: plan.topic_prefix.clone() };
+    let kafka = KafkaConfig::plaintext(plan.brokers.clone(), plan.topic_prefix.clone());
     let ends = Ends::follow(kafka, plan.mix.cancelled > 0, Arc::clone(&ledger)).await?;
     let feeds = Feeds::open(&plan, Arc::clone(&ledger)).await?;
     let crowd = Crowd::new(&plan, Arc::clone(&ledger))?;

@@ -98,6 +98,15 @@ pub enum MessagingError {
     /// Kafka refused the configuration, or the client failed for good.
     #[error("Kafka client failed")]
     Kafka(#[from] rdkafka::error::KafkaError),
+    /// A topic that could not be made.
+    #[error("cannot make the topic {name}")]
+    Topic {
+        /// With the installation's prefix.
+        name: String,
+        /// Why.
+        #[source]
+        cause: rdkafka::error::KafkaError,
+    },
     /// A blocking task of this crate ended early.
     #[error("background task failed")]
     Task(#[from] tokio::task::JoinError),

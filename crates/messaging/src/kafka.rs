@@ -1,26 +1,68 @@
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-/// Where the brokers are, and under which prefix this installation's topics and groups live there.
+use crate::lag::STATISTICS_INTERVAL;
+
+/// Where the brokers are and how they are spoken to, and under which prefix this installation's topics and
+/// groups live there.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
     pub brokers: String,
     /// Put before every topic and group name; empty unless several installations share brokers.
     pub topic_prefix: String,
+    /// TLS, if it is spoken.
+    pub tls: Option<Tls>,
+    /// How this client proves who it is, if it must.
+    pub sasl: Option<Sasl>,
+}
+
+/// How the brokers prove who they are.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// A file of certificates (PEM) that theirs must be signed by; those the system trusts unless it is given.
+    pub ca_location: Option<PathBuf>,
+}
+
+/// Who a client is.
+#[derive(Clone)]
+pub struct Sasl {
+    /// By the name Kafka has for it, such as `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// The account's name.
+    pub username: String,
+    /// A secret.
+    pub password: String,
+}
+
+impl fmt::Debug for Sasl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sasl")
+            .field("mechanism", &self.mechanism)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How long a blocking request to the brokers may take before it is tried again.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl KafkaConfig {
+    /// Without TLS and without an account, as on one's own machine.
+    pub fn plaintext(brokers: impl Into<String>, topic_prefix: impl Into<String>) -> Self {
+        let (brokers, topic_prefix) = (brokers.into(), topic_prefix.into());
+        Self { brokers, topic_prefix, tls: None, sasl: None }
+    }
+
     /// The name of a topic on the brokers.
     pub(crate) fn topic_name(&self, name: &str) -> String {
         format!("{}{name}", self.topic_prefix)
     }
 
-    fn client(&self, client_id: &str) -> ClientConfig {
+    pub(crate) fn client(&self, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
@@ -29,8 +71,27 @@ impl KafkaConfig {
             .set("reconnect.backoff.max.ms", "500")
             // One that has vanished without a word is given up after as long, instead of a minute.
             .set("socket.timeout.ms", "20000")
-            .set("socket.nagle.disable", "true");
+            .set("socket.nagle.disable", "true")
+            .set("security.protocol", self.security_protocol());
+        if let Some(path) = self.tls.as_ref().and_then(|tls| tls.ca_location.as_ref()) {
+            config.set("ssl.ca.location", path.display().to_string());
+        }
+        if let Some(Sasl { mechanism, username, password }) = &self.sasl {
+            config
+                .set("sasl.mechanism", mechanism)
+                .set("sasl.username", username)
+                .set("sasl.password", password);
+        }
         config
+    }
+
+    fn security_protocol(&self) -> &'static str {
+        match (&self.tls, &self.sasl) {
+            (None, None) => "plaintext",
+            (Some(_), None) => "ssl",
+            (None, Some(_)) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        }
     }
 
     pub(crate) fn producer(&self, service: &str) -> ClientConfig {
@@ -67,7 +128,8 @@ impl KafkaConfig {
             // store in the background, at a rebalance and at the end.
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "500");
+            .set("auto.commit.interval.ms", "500")
+            .set("statistics.interval.ms", STATISTICS_INTERVAL);
         if !is_urgent {
             // Every answer costs the broker as much as publishing a batch: a few a second are enough.
             config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", "250");

@@ -8,9 +8,11 @@
 //! * [`DeadLetters`]: shows an operator what was kept, and processes it after all.
 //! * [`Handover`]: what a transaction makes due goes to the worker that does it, without a claim.
 //! * [`Tail`]: follows topics without a group, for live streams.
+//! * [`Admin`]: topics and groups, as an operator sees them.
 //!
 //! This is the only crate, with the test support, that knows rdkafka.
 
+mod admin;
 mod backoff;
 mod batch;
 mod consumer;
@@ -20,6 +22,7 @@ mod error;
 mod handover;
 mod inbox;
 mod kafka;
+mod lag;
 mod linger;
 mod outbox;
 mod pack;
@@ -29,6 +32,7 @@ mod record;
 mod relay;
 mod tail;
 
+pub use admin::{Admin, Made, PartitionState, Progress, TopicState, topic_names};
 pub use consumer::{Consumer, Handler};
 pub use dead_letter::{
     DeadLetter, DeadLetters, Discarded, Fate, Filter, Redriven, State, Summary, Unavailable,
@@ -36,7 +40,7 @@ pub use dead_letter::{
 pub use deadline::in_time;
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
 pub use handover::{Handover, Leased, Worklist, handover};
-pub use kafka::KafkaConfig;
+pub use kafka::{KafkaConfig, Sasl, Tls};
 pub use linger::Linger;
 pub use outbox::{Outbox, PublishError, Tx};
 pub use record::{Received, new_trace};

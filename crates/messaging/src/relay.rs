@@ -34,6 +34,7 @@ const PRUNE_EVERY: Duration = Duration::from_mins(10);
 const LAST_BATCH: Duration = Duration::from_secs(3);
 const SLOW_BROKER: Duration = Duration::from_secs(10);
 const TELL_AGE_EVERY: Duration = Duration::from_secs(1);
+const TELL_ROWS_EVERY: Duration = Duration::from_secs(5);
 
 /// Publishes a service's outbox, in order.
 ///
@@ -92,7 +93,7 @@ impl Relay {
                 },
                 () = given_up(&shutdown) => break,
             };
-            metrics::gauge!("outbox_relay_leader").set(0.0);
+            no_leader();
             let wait = backoff.next();
             tracing::warn!(service, errors = ?chain(&error), ?wait, "relay interrupted; trying again");
             tokio::select! {
@@ -100,7 +101,7 @@ impl Relay {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        metrics::gauge!("outbox_relay_leader").set(0.0);
+        no_leader();
         Ok(())
     }
 
@@ -119,7 +120,12 @@ impl Relay {
         // A producer of this leadership alone: what an earlier one still had queued must not follow.
         let mut producer = Leading::new(Producer::new(&self.kafka, self.outbox.service())?);
         let mut pruned = Instant::now();
+        let mut told: Option<Instant> = None;
         loop {
+            if told.is_none_or(|told| told.elapsed() > TELL_ROWS_EVERY) {
+                in_time(tell_rows(&mut connection)).await?;
+                told = Some(Instant::now());
+            }
             if pruned.elapsed() > PRUNE_EVERY && in_time(inbox::prune(&mut connection)).await? {
                 pruned = Instant::now();
             }
@@ -226,9 +232,22 @@ async fn given_up(shutdown: &CancellationToken) {
     tokio::time::sleep(LAST_BATCH).await;
 }
 
+fn no_leader() {
+    metrics::gauge!("outbox_relay_leader").set(0.0);
+    metrics::gauge!("outbox_rows").set(0.0);
+}
+
 /// Only the leader tells it; another replica's rows are not this one's to complain of.
 fn tell_oldest_age(seconds: f64) {
     metrics::gauge!("outbox_oldest_row_age_seconds").set(seconds);
+}
+
+/// Of this one, too, only the leader tells.
+async fn tell_rows(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let rows: f64 =
+        sqlx::query_scalar("SELECT count(*)::float8 FROM outbox").fetch_one(connection).await?;
+    metrics::gauge!("outbox_rows").set(rows);
+    Ok(())
 }
 
 async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
@@ -278,8 +297,8 @@ impl Leading {
                 result = &mut publishing => return Ok(result?),
                 () = tokio::time::sleep(TELL_AGE_EVERY) => {
                     tell_oldest_age(age + started.elapsed().as_secs_f64());
-                    // Without it another replica leads, and publishes these records.
-                    in_time(lock.ping()).await?;
+                    // Fails without the connection; then another replica leads, and publishes these records.
+                    in_time(tell_rows(lock)).await?;
                 }
             }
             if started.elapsed() > warn_after {

@@ -59,7 +59,7 @@ impl Handler for Tally {
 async fn inherited() -> Option<(KafkaConfig, Outbox)> {
     let variable = |name| std::env::var(name).ok();
     let (database, brokers) = (variable(DATABASE)?, variable(BROKERS)?);
-    let kafka = KafkaConfig { brokers, topic_prefix: variable(PREFIX)? };
+    let kafka = KafkaConfig::plaintext(brokers, variable(PREFIX)?);
     Some((kafka, Outbox::new(PgPool::connect(&database).await.unwrap(), SERVICE)))
 }
 

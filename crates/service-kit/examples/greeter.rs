@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use service_kit::{Kit, Service};
+use service_kit::{Kit, Service, ServiceConfig};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,6 +23,8 @@ struct Config {
     )]
     greeting_seconds: u64,
 }
+
+impl ServiceConfig for Config {}
 
 /// Starts its parts; `main` runs them until the process is told to stop, or one of them fails.
 async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {

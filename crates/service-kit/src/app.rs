@@ -1,5 +1,10 @@
 //! The `main` of every service.
 
+mod healthcheck;
+mod variables;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::{ExitCode, Termination};
 
@@ -14,6 +19,10 @@ use crate::end::End;
 use crate::kit::Kit;
 use crate::{database, telemetry};
 
+use self::variables::Variable;
+
+pub use self::variables::with_secrets_from_files;
+
 /// What tells one service from another before it starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
@@ -23,6 +32,15 @@ pub struct Service {
     pub port: u16,
     /// Its own schema; those of messaging and of this crate come before it.
     pub migrations: &'static [&'static Migrator],
+}
+
+/// What a service reads from its environment besides what all services do.
+pub trait ServiceConfig: Args {
+    /// Fails where what was read cannot be used, and names the variable. For what the command line must not
+    /// find out by itself, since it would repeat a secret.
+    fn check(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Parser)]
@@ -42,8 +60,19 @@ enum Command<X: Subcommand> {
     Serve,
     /// Brings the service's schema up to date
     Migrate,
+    /// Works with the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Asks the service that runs on this machine whether it is ready
+    Healthcheck,
     #[command(flatten)]
     Own(X),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Lists every variable with its value, and fails where one cannot be used
+    Check,
 }
 
 /// The subcommands of a service that has none of its own.
@@ -55,7 +84,7 @@ enum NoCommand {}
 /// `start` gets the kit and the service's own configuration, and starts what the service consists
 /// of; `main` then runs it until SIGTERM, Ctrl-C or a failure. It returns what [`Kit::serve_http`]
 /// returned, since there is no service without health and metrics.
-pub fn main<C: Args>(
+pub fn main<C: ServiceConfig>(
     service: Service,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
 ) -> ExitCode {
@@ -67,7 +96,7 @@ pub fn main<C: Args>(
 
 /// Like [`main`], for a service that hears of events: with the subcommand `dlq`. `handler` makes what
 /// redriven dead letters are handed to.
-pub fn main_of_consumer<C: Args, H: Handler>(
+pub fn main_of_consumer<C: ServiceConfig, H: Handler>(
     service: Service,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     handler: impl FnOnce(&Kit) -> H,
@@ -80,16 +109,24 @@ pub fn main_of_consumer<C: Args, H: Handler>(
 
 /// Like [`main`], for a service with subcommands of its own. `run` gets the one that was chosen,
 /// with a kit whose tasks end when it returns; the process exits with what it returns.
-pub fn main_with_commands<C: Args, X: Subcommand, T: Termination>(
+pub fn main_with_commands<C: ServiceConfig, X: Subcommand, T: Termination>(
     service: Service,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
 ) -> ExitCode {
-    let cli = match parse(service, std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
+    let environment = |name: &str| std::env::var_os(name);
+    let (cli, variables) = match parse(service, std::env::args_os(), environment) {
+        Ok(parsed) => parsed,
+        Err(error) => match error.downcast::<clap::Error>() {
+            Ok(error) => error.exit(),
+            Err(error) => {
+                // There is no log yet.
+                let _ = writeln!(io::stderr(), "error: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        },
     };
-    match run_process(service, cli, start, run) {
+    match run_process(service, cli, &variables, start, run) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "{} failed", service.name);
@@ -98,25 +135,46 @@ pub fn main_with_commands<C: Args, X: Subcommand, T: Termination>(
     }
 }
 
-fn parse<C: Args, X: Subcommand>(
+fn parse<C: ServiceConfig, X: Subcommand>(
     service: Service,
-    arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
-) -> Result<Cli<C, X>, clap::Error> {
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> anyhow::Result<(Cli<C, X>, Vec<Variable>)> {
     let listen_addr = format!("127.0.0.1:{}", service.port);
-    let mut command = Cli::<C, X>::command()
+    let command = Cli::<C, X>::command()
         .name(service.name)
         .mut_arg("listen_addr", |arg| arg.required(false).default_value(listen_addr));
+    let mut command = with_secrets_from_files(command, environment)?;
     let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let variables = variables::all(&command, &matches);
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, variables))
 }
 
-fn run_process<C: Args, X: Subcommand, T: Termination>(
+fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
     service: Service,
     cli: Cli<C, X>,
+    variables: &[Variable],
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
 ) -> anyhow::Result<ExitCode> {
     telemetry::init(&cli.kit.telemetry)?;
+    let environment: Vec<String> =
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    for warning in variables::unknown(variables, environment.iter().map(String::as_str)) {
+        tracing::warn!("{warning}");
+    }
+    match cli.command {
+        Some(Command::Healthcheck) => {
+            return healthcheck::ask(cli.kit.http.listen_addr).map(|()| ExitCode::SUCCESS);
+        }
+        Some(Command::Config(ConfigCommand::Check)) => {
+            io::stdout().write_all(variables::table(variables).as_bytes())?;
+            check(cli.kit, &cli.config)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(service, cli, start, run));
     // Whatever still runs had its time; it must not hold up the end of the process.
@@ -124,7 +182,14 @@ fn run_process<C: Args, X: Subcommand, T: Termination>(
     result
 }
 
-async fn run_command<C: Args, X: Subcommand, T: Termination>(
+/// What can be told of a configuration without reaching for anything.
+fn check(args: KitArgs, config: &impl ServiceConfig) -> anyhow::Result<()> {
+    database::check_url(&args.database)?;
+    args.kafka.config()?;
+    config.check()
+}
+
+async fn run_command<C: ServiceConfig, X: Subcommand, T: Termination>(
     service: Service,
     cli: Cli<C, X>,
     start: impl AsyncFnOnce(&mut Kit, C) -> anyhow::Result<SocketAddr>,
@@ -136,7 +201,9 @@ async fn run_command<C: Args, X: Subcommand, T: Termination>(
     let shutdown_timeout = args.shutdown.timeout();
 
     match command.unwrap_or(Command::Serve) {
+        Command::Config(_) | Command::Healthcheck => Ok(ExitCode::SUCCESS),
         Command::Serve => {
+            config.check()?;
             let starting = async {
                 let mut kit = kit(service, args, end).await?;
                 start(&mut kit, config).await?;
@@ -174,7 +241,7 @@ async fn run_command<C: Args, X: Subcommand, T: Termination>(
 async fn kit(service: Service, args: KitArgs, end: End) -> anyhow::Result<Kit> {
     let pool = database::connect(&args.database, service.name).await?;
     database::ensure_migrated(&pool, service.migrations, service.name).await?;
-    Kit::new(service.name, pool, args.kafka, args.http.listen_addr, end)
+    Kit::new(service.name, pool, args.kafka.config()?, args.http.listen_addr, end)
 }
 
 #[cfg(test)]
@@ -192,11 +259,35 @@ mod tests {
         Seed { name: String },
     }
 
+    impl ServiceConfig for Config {}
+
     const SERVICE: Service = Service { name: "products", port: 3001, migrations: &[] };
 
-    fn parsed(arguments: &[&str]) -> Result<Cli<Config, Own>, clap::Error> {
+    fn parsed(arguments: &[&str]) -> anyhow::Result<Cli<Config, Own>> {
         let always = ["products", "--database-url", "postgres://localhost/boutique"];
-        parse(SERVICE, always.iter().chain(arguments))
+        Ok(parse(SERVICE, always.iter().chain(arguments), |_| None)?.0)
+    }
+
+    #[test]
+    fn every_variable_is_listed_once() {
+        let arguments = ["products", "--database-url", "postgres://localhost/boutique"];
+        let (_, variables) = parse::<Config, Own>(SERVICE, arguments, |_| None).unwrap();
+        let mut names: Vec<_> = variables.iter().map(|variable| &variable.name).collect();
+        assert!(names.contains(&&"SEED_COUNT".to_owned()));
+        let listed = names.len();
+        names.dedup();
+        assert_eq!(names.len(), listed);
+    }
+
+    #[test]
+    fn what_cannot_work_is_found_before_it_is_tried() {
+        let checked = |arguments| {
+            let Cli { kit, config, .. } = parsed(arguments).unwrap();
+            check(kit, &config).map_err(|error| format!("{error:#}"))
+        };
+        checked(&["config", "check"]).unwrap();
+        let sasl = checked(&["--kafka-security-protocol", "sasl_ssl"]).unwrap_err();
+        assert!(sasl.contains("KAFKA_SASL_USERNAME"), "{sasl}");
     }
 
     #[test]

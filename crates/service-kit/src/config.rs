@@ -1,9 +1,13 @@
 //! What every service reads from its environment, each variable named and explained by `--help`.
 
+mod kafka;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+
+pub use kafka::{KafkaArgs, SaslMechanism, SecurityProtocol};
 
 /// The configuration all services share.
 #[derive(clap::Args)]
@@ -42,29 +46,6 @@ pub struct DatabaseArgs {
         value_parser = clap::value_parser!(u32).range(2..=1000)
     )]
     pub database_max_connections: u32,
-}
-
-/// The Kafka cluster.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Kafka")]
-pub struct KafkaArgs {
-    /// Brokers to start from, as host:port, separated by commas
-    #[arg(
-        long,
-        env = "KAFKA_BROKERS",
-        value_name = "KAFKA_BROKERS",
-        default_value = "127.0.0.1:9092"
-    )]
-    pub kafka_brokers: String,
-    /// Put before every topic and group name, so that several installations can share a cluster
-    #[arg(long, env = "KAFKA_TOPIC_PREFIX", value_name = "KAFKA_TOPIC_PREFIX", default_value = "")]
-    pub kafka_topic_prefix: String,
-}
-
-impl From<KafkaArgs> for messaging::KafkaConfig {
-    fn from(args: KafkaArgs) -> Self {
-        Self { brokers: args.kafka_brokers, topic_prefix: args.kafka_topic_prefix }
-    }
 }
 
 /// The HTTP server.

@@ -105,6 +105,11 @@ pub async fn ensure_migrated(
     Ok(())
 }
 
+/// Fails unless the URL is one.
+pub(crate) fn check_url(args: &DatabaseArgs) -> anyhow::Result<()> {
+    options(&args.database_url, "").map(drop)
+}
+
 fn options(url: &str, service: &str) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions =
         url.parse().context("DATABASE_URL is not a valid Postgres URL")?;

@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::config::KafkaArgs;
 use crate::end::End;
 use crate::http::{self, Surroundings};
 use crate::metrics::Metrics;
@@ -44,7 +43,7 @@ impl Kit {
     pub(crate) fn new(
         service: &'static str,
         pool: PgPool,
-        kafka: KafkaArgs,
+        kafka: KafkaConfig,
         listen_addr: SocketAddr,
         end: End,
     ) -> anyhow::Result<Self> {
@@ -58,13 +57,13 @@ impl Kit {
         let keys = KeyRing::new(pool.clone());
         let metrics = Metrics::install()?;
         let mut supervisor = Supervisor::new(shutdown.clone());
-        supervisor.spawn("metrics", metrics.clone().upkeep(shutdown.clone()));
+        supervisor.spawn("metrics", metrics.clone().upkeep(pool.clone(), shutdown.clone()));
         supervisor.spawn("signing keys", keys.clone().keep_current(shutdown.clone()));
         Ok(Self {
             service,
             outbox: Outbox::new(pool.clone(), service),
             pool,
-            kafka: kafka.into(),
+            kafka,
             keys,
             readiness,
             shutdown,

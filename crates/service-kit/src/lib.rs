@@ -25,7 +25,9 @@ pub mod tokens;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-pub use app::{Service, main, main_of_consumer, main_with_commands};
+pub use app::{
+    Service, ServiceConfig, main, main_of_consumer, main_with_commands, with_secrets_from_files,
+};
 pub use dlq::DeadLetterCommand;
 pub use kit::Kit;
 pub use readiness::{Readiness, ReadyFlag};

@@ -14,16 +14,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::{PublicKey, Role, SigningAlgorithm, SigningKeyPublished};
 use contracts::ids::CustomerId;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use messaging::KafkaConfig;
 use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::config::KafkaArgs;
 use crate::end::End;
 use crate::kit::Kit;
 use crate::tokens::{AUDIENCE, Claims, ISSUER};
 
 /// A kit on a migrated database that listens on a free port of the loopback device.
-pub fn kit(service: &'static str, pool: PgPool, kafka: KafkaArgs) -> anyhow::Result<Kit> {
+pub fn kit(service: &'static str, pool: PgPool, kafka: KafkaConfig) -> anyhow::Result<Kit> {
     let listen_addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Kit::new(service, pool, kafka, listen_addr, End::new())
 }

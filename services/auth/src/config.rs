@@ -4,6 +4,8 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use contracts::events::Email;
 
+use service_kit::ServiceConfig;
+
 use crate::credentials::{NewPassword, normalised};
 use crate::signing_key::KeyPolicy;
 
@@ -78,6 +80,12 @@ pub struct Config {
     /// The admin's password, set when they become admin; better given as variable
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_name = "ADMIN_PASSWORD")]
     pub admin_password: Option<String>,
+}
+
+impl ServiceConfig for Config {
+    fn check(&self) -> anyhow::Result<()> {
+        self.first_admin().map(drop)
+    }
 }
 
 impl Config {

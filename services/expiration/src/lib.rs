@@ -14,7 +14,7 @@ pub mod timer;
 
 use std::net::SocketAddr;
 
-use service_kit::{Kit, Service};
+use service_kit::{Kit, Service, ServiceConfig};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -29,6 +29,8 @@ pub const SERVICE: Service = Service { name: "expiration", port: 3006, migration
 /// Nothing is configured beyond what all services share: an order names its own time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {}
+
+impl ServiceConfig for Config {}
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {

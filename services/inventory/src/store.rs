@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use contracts::ids::{OrderId, Sku};
+use sqlx::error::DatabaseError;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -126,7 +127,12 @@ pub async fn update_stock(
     .bind(reserved)
     .bind(versions)
     .execute(connection)
-    .await?;
+    .await
+    .inspect_err(|error| {
+        if error.as_database_error().is_some_and(DatabaseError::is_check_violation) {
+            metrics::counter!("oversell_guard_hits_total").increment(1);
+        }
+    })?;
     Ok(())
 }
 

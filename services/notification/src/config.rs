@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use lettre::message::Mailbox;
+use service_kit::ServiceConfig;
+
+use crate::smtp_url::SmtpUrl;
 
 /// How e-mails leave the house. Not `Debug`: the URL holds a password.
 #[derive(Clone, clap::Args)]
@@ -24,4 +28,21 @@ pub struct Config {
     /// The folder for e-mails, all in the file `mail.mbox`, where there is no mail server
     #[arg(long, env = "MAIL_DIR", value_name = "MAIL_DIR", default_value = "mail")]
     pub mail_dir: PathBuf,
+}
+
+impl Config {
+    /// The mail server, if there is one.
+    pub fn mail_server(&self) -> anyhow::Result<Option<SmtpUrl>> {
+        match self.smtp_url.as_deref() {
+            // An empty variable is how compose files say that there is none.
+            None | Some("") => Ok(None),
+            Some(url) => SmtpUrl::parse(url).context("SMTP_URL is not valid").map(Some),
+        }
+    }
+}
+
+impl ServiceConfig for Config {
+    fn check(&self) -> anyhow::Result<()> {
+        self.mail_server().map(drop)
+    }
 }

@@ -26,10 +26,9 @@ pub struct Letter {
 impl Mailer {
     /// The mail server, or else the folder, which is made if it is not there.
     pub async fn new(config: &Config) -> anyhow::Result<Self> {
-        match config.smtp_url.as_deref() {
-            // An empty variable is how compose files say that there is none.
-            None | Some("") => Folder::open(&config.mail_dir).await.map(Self::Folder),
-            Some(url) => Smtp::new(url).map(Arc::new).map(Self::Smtp),
+        match config.mail_server()? {
+            None => Folder::open(&config.mail_dir).await.map(Self::Folder),
+            Some(server) => Ok(Self::Smtp(Arc::new(Smtp::new(server)))),
         }
     }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use lettre::Message;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
@@ -32,15 +31,14 @@ pub struct Smtp {
 
 impl Smtp {
     /// Connects to nobody yet: a mail server may be away for a while.
-    pub fn new(url: &str) -> anyhow::Result<Self> {
-        let server = SmtpUrl::parse(url).context("SMTP_URL is not valid")?;
+    pub fn new(server: SmtpUrl) -> Self {
         if server.credentials.is_some() {
             tracing::warn!(
                 "the password in SMTP_URL and all mail travel unencrypted; the mail server should \
                  be on this machine or in a network of your own"
             );
         }
-        Ok(Self { server, hello: ClientId::default(), timeout: TIMEOUT, idle: Mutex::default() })
+        Self { server, hello: ClientId::default(), timeout: TIMEOUT, idle: Mutex::default() }
     }
 
     /// Sends one e-mail.

@@ -9,7 +9,7 @@ use service_kit::tokens::store_signing_key;
 
 use crate::order::{Cause, Order, decide};
 use crate::store::{self, Change};
-use crate::{news, prices};
+use crate::{figures, news, prices};
 
 /// Handles the events of the other services.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ async fn on_orders(tx: &mut Tx, events: &[Received]) -> Result<(), HandlerError>
     }
     if !changes.is_empty() {
         store::write(tx.conn(), &changes).await?;
+        figures::changed(tx, changes.iter().map(|change| &change.order));
     }
     Ok(())
 }

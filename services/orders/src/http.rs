@@ -5,6 +5,7 @@ mod events;
 #[cfg(test)]
 mod properties;
 
+use std::iter;
 use std::time::Instant;
 
 use axum::extract::State;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 use self::dto::{HistoryEntry, ListQuery, OrderBody, OrderHistory, OrderPage, PlaceOrder};
 use crate::error::{IDEMPOTENCY_KEY, cannot_be_cancelled, unknown_order};
+use crate::figures;
 use crate::hub::Hub;
 use crate::idempotency::{self, IdempotencyKey, RequestKey};
 use crate::intake::Intake;
@@ -215,6 +217,7 @@ async fn cancel(
     placed.order = order;
     if let Some(news) = news {
         store::write(tx.conn(), &[Change { order, cause, event: None }]).await?;
+        figures::changed(&mut tx, iter::once(&order));
         tx.publish(news, &trace).map_err(Problem::internal)?;
         tx.commit().await?;
     } else if !placed.is_cancelled_by_customer() {

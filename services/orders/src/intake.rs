@@ -12,6 +12,7 @@ use messaging::{Linger, Outbox, PublishError, in_time};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::figures;
 use crate::idempotency::{self, Claim, Owned, RequestHash};
 use crate::placement::{NewOrder, PlacedOrder};
 use crate::quote::{self, Refusal};
@@ -164,6 +165,7 @@ impl IntakeTask {
         if !placed.is_empty() {
             store::insert(tx.conn(), &placed).await?;
             idempotency::remember(tx.conn(), &keys.new).await?;
+            figures::placed(&mut tx, placed.len());
         }
         for order in &placed {
             tx.publish(order.created(), &order.trace)?;

@@ -11,6 +11,7 @@
 mod consumer;
 mod error;
 mod feed;
+mod figures;
 mod http;
 mod hub;
 mod idempotency;
@@ -28,7 +29,7 @@ use std::net::SocketAddr;
 
 use chrono::TimeDelta;
 use messaging::Tail;
-use service_kit::{Kit, Service};
+use service_kit::{Kit, Service, ServiceConfig};
 
 pub use crate::consumer::OrdersHandler;
 use crate::http::App;
@@ -74,9 +75,12 @@ pub struct Config {
     pub streams_per_customer: u16,
 }
 
+impl ServiceConfig for Config {}
+
 /// Starts the service's tasks; returns where it listens.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
+    figures::begin();
     let expiry = TimeDelta::seconds(config.order_expiry_seconds.into());
 
     kit.consume_events(OrdersHandler);

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use service_kit::ServiceConfig;
+
 use crate::provider::Provider;
 use crate::sandbox::{Ledger, Sandbox};
 
@@ -57,6 +59,8 @@ pub struct Config {
     #[arg(skip)]
     pub sandbox_ledger: Option<Ledger>,
 }
+
+impl ServiceConfig for Config {}
 
 /// The providers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

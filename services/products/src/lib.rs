@@ -10,7 +10,7 @@ mod store;
 
 use std::net::SocketAddr;
 
-use service_kit::{Kit, Service};
+use service_kit::{Kit, Service, ServiceConfig};
 use sqlx::migrate::Migrator;
 
 pub use crate::consumer::Inbound;
@@ -23,6 +23,8 @@ pub const SERVICE: Service = Service { name: "products", port: 3001, migrations:
 /// Nothing is configured beyond what all services share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {}
+
+impl ServiceConfig for Config {}
 
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, _config: Config) -> anyhow::Result<SocketAddr> {

@@ -25,8 +25,11 @@ async fn child() {
         return;
     };
     let outbox = Outbox::new(PgPool::connect(&database).await.unwrap(), SERVICE);
-    let consumer =
-        Consumer::new(KafkaConfig { brokers, topic_prefix }, outbox, Recorder::named("child"));
+    let consumer = Consumer::new(
+        KafkaConfig::plaintext(brokers, topic_prefix),
+        outbox,
+        Recorder::named("child"),
+    );
     consumer.run(CancellationToken::new()).await.unwrap();
 }
 

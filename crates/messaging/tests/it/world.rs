@@ -86,10 +86,7 @@ impl World {
     }
 
     pub fn kafka(&self) -> KafkaConfig {
-        KafkaConfig {
-            brokers: self.env.kafka_brokers().to_owned(),
-            topic_prefix: self.env.topic_prefix().to_owned(),
-        }
+        KafkaConfig::plaintext(self.env.kafka_brokers(), self.env.topic_prefix())
     }
 
     /// The outbox as another replica has it.

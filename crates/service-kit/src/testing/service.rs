@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::Context;
 use contracts::events::Role;
 use contracts::ids::CustomerId;
+use messaging::KafkaConfig;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,6 @@ use uuid::Uuid;
 
 use super::{TestSigner, kit};
 use crate::app::Service;
-use crate::config::KafkaArgs;
 use crate::kit::Kit;
 use crate::{database, tokens};
 
@@ -31,7 +31,7 @@ impl TestService {
     pub async fn start(
         service: Service,
         pool: PgPool,
-        kafka: KafkaArgs,
+        kafka: KafkaConfig,
         start: impl AsyncFnOnce(&mut Kit) -> anyhow::Result<SocketAddr>,
     ) -> anyhow::Result<Self> {
         database::migrate(&pool, service.migrations).await?;

@@ -12,8 +12,8 @@ use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use contracts::ids::OrderId;
 use futures_util::{Stream, StreamExt, stream};
+use messaging::KafkaConfig;
 use serde::{Deserialize, Serialize};
-use service_kit::config::KafkaArgs;
 use service_kit::http::{Json, Path, Problem, Query, Trace};
 use service_kit::tokens::{Admin, Caller};
 use service_kit::{Kit, testing};
@@ -40,10 +40,7 @@ impl Sample {
     }
 
     pub async fn start_with(pool: PgPool, prepare: impl FnOnce(&mut Kit)) -> Self {
-        let kafka = KafkaArgs {
-            kafka_brokers: "127.0.0.1:1".to_owned(),
-            kafka_topic_prefix: String::new(),
-        };
+        let kafka = KafkaConfig::plaintext("127.0.0.1:1", "");
         let mut kit = testing::kit("sample", pool, kafka).unwrap();
         prepare(&mut kit);
         let shutdown = kit.shutdown.clone();

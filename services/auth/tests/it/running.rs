@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use auth::{Config, SERVICE};
 use contracts::topic::Topic;
+use messaging::KafkaConfig;
 use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use service_kit::config::KafkaArgs;
 use service_kit::testing::TestService;
 use test_support::TestEnv;
 
@@ -51,10 +51,7 @@ pub async fn environment() -> TestEnv {
 }
 
 pub async fn start(env: &TestEnv, config: Config) -> anyhow::Result<TestService> {
-    let kafka = KafkaArgs {
-        kafka_brokers: env.kafka_brokers().to_owned(),
-        kafka_topic_prefix: env.topic_prefix().to_owned(),
-    };
+    let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
     TestService::start(SERVICE, env.pool().await, kafka, async |kit| auth::start(kit, config).await)
         .await
 }

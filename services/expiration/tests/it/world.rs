@@ -9,7 +9,7 @@ use contracts::events::{Event, ExpirationCompleted, OrderCreated};
 use contracts::ids::OrderId;
 use contracts::topic::{Topic, dead_letter_topic};
 use expiration::{Config, SERVICE};
-use service_kit::config::KafkaArgs;
+use messaging::KafkaConfig;
 use service_kit::testing::TestService;
 use sqlx::PgPool;
 pub use test_support::events::new_order as order;
@@ -43,10 +43,7 @@ impl World {
 
     /// One process of the service, as far as databases and brokers can tell.
     pub async fn start(&self) -> TestService {
-        let kafka = KafkaArgs {
-            kafka_brokers: self.env.kafka_brokers().to_owned(),
-            kafka_topic_prefix: self.env.topic_prefix().to_owned(),
-        };
+        let kafka = KafkaConfig::plaintext(self.env.kafka_brokers(), self.env.topic_prefix());
         let start = async |kit: &mut _| expiration::start(kit, Config {}).await;
         TestService::start(SERVICE, self.env.pool().await, kafka, start).await.unwrap()
     }

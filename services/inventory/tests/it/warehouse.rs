@@ -8,10 +8,10 @@ use contracts::events::{Event, Line, OrderCreated, ProductCreated};
 use contracts::ids::{OrderId, Sku};
 use contracts::topic::{Topic, dead_letter_topic};
 use inventory::{Config, SERVICE};
+use messaging::KafkaConfig;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, IF_MATCH};
 use serde_json::{Value, json};
-use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -207,10 +207,7 @@ impl Answer {
 pub async fn replica(env: &TestEnv, name: &str) -> TestService {
     let options: PgConnectOptions = env.database_url().parse().unwrap();
     let pool = PgPool::connect_with(options.application_name(name)).await.unwrap();
-    let kafka = KafkaArgs {
-        kafka_brokers: env.kafka_brokers().to_owned(),
-        kafka_topic_prefix: env.topic_prefix().to_owned(),
-    };
+    let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
     let start = async |kit: &mut _| inventory::start(kit, Config {}).await;
     TestService::start(SERVICE, pool, kafka, start).await.unwrap()
 }

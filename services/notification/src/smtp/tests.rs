@@ -24,7 +24,7 @@ fn message() -> Message {
 }
 
 fn client(url: &str) -> Smtp {
-    Smtp { timeout: Duration::from_millis(500), ..Smtp::new(url).unwrap() }
+    Smtp { timeout: Duration::from_millis(500), ..Smtp::new(SmtpUrl::parse(url).unwrap()) }
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use contracts::events::{Event, Role};
 use contracts::ids::CustomerId;
+use messaging::KafkaConfig;
 use notification::{Config, SERVICE};
 use reqwest::Response;
 use serde_json::Value;
-use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
 use test_support::{TestEnv, eventually};
@@ -134,10 +134,7 @@ pub fn config(smtp_url: Option<String>, mail_dir: PathBuf) -> Config {
 }
 
 pub async fn start(env: &TestEnv, config: Config) -> anyhow::Result<TestService> {
-    let kafka = KafkaArgs {
-        kafka_brokers: env.kafka_brokers().to_owned(),
-        kafka_topic_prefix: env.topic_prefix().to_owned(),
-    };
+    let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
     TestService::start(SERVICE, env.pool().await, kafka, async |kit| {
         notification::start(kit, config).await
     })

@@ -12,10 +12,10 @@ use contracts::events::{
 use contracts::ids::{CustomerId, OrderId, PaymentId};
 use contracts::topic::Topic;
 use contracts::trace::TraceId;
+use messaging::KafkaConfig;
 use orders::{Config, SERVICE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use test_support::kafka::{NewRecord, produce};
 use test_support::{Delivery, TestEnv, eventually};
@@ -64,10 +64,7 @@ impl Orders {
     }
 
     async fn serve_with(env: &TestEnv, config: Config) -> TestService {
-        let kafka = KafkaArgs {
-            kafka_brokers: env.kafka_brokers().to_owned(),
-            kafka_topic_prefix: env.topic_prefix().to_owned(),
-        };
+        let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
         TestService::start(SERVICE, env.pool().await, kafka, async |kit| {
             orders::start(kit, config).await
         })

@@ -6,12 +6,12 @@ use chrono::Utc;
 use contracts::events::{Event, InventoryReserved, Line, OrderCreated};
 use contracts::ids::{CustomerId, OrderId};
 use contracts::topic::{Topic, dead_letter_topic};
+use messaging::KafkaConfig;
 use payments::payment::Operation;
 use payments::provider::Request;
 use payments::sandbox::{self, Ledger};
 use payments::{Config, ProviderName, SERVICE};
 use serde_json::{Value, json};
-use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use sqlx::PgPool;
 use test_support::events::trace_id;
@@ -214,10 +214,7 @@ pub async fn replica(env: &TestEnv, config: Config) -> TestService {
 }
 
 pub async fn replica_on(env: &TestEnv, pool: PgPool, config: Config) -> TestService {
-    let kafka = KafkaArgs {
-        kafka_brokers: env.kafka_brokers().to_owned(),
-        kafka_topic_prefix: env.topic_prefix().to_owned(),
-    };
+    let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
     let start = async |kit: &mut _| payments::start(kit, config).await;
     TestService::start(SERVICE, pool, kafka, start).await.unwrap()
 }

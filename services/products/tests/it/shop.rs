@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use contracts::topic::Topic;
+use messaging::KafkaConfig;
 use products::{Config, SERVICE};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use service_kit::config::KafkaArgs;
 use service_kit::testing::{TestCaller, TestService};
 use test_support::kafka::read_all;
 use test_support::{TestEnv, eventually};
@@ -36,10 +36,7 @@ impl Shop {
     }
 
     pub async fn start(env: &TestEnv) -> TestService {
-        let kafka = KafkaArgs {
-            kafka_brokers: env.kafka_brokers().to_owned(),
-            kafka_topic_prefix: env.topic_prefix().to_owned(),
-        };
+        let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
         TestService::start(SERVICE, env.pool().await, kafka, async |kit| {
             products::start(kit, Config {}).await
         })

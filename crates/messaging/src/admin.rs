@@ -1,0 +1,286 @@
+//! What an operator asks of the brokers: topics, how far the groups are, and all records of one key.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    events::EventType,
+    topic::{Topic, dead_letter_topic},
+};
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, KafkaResult},
+    metadata::{Metadata, MetadataTopic},
+    types::RDKafkaErrorCode,
+};
+
+use crate::{
+    error::MessagingError,
+    kafka::{KafkaConfig, REQUEST_TIMEOUT},
+    record::{self, Decoded, Received},
+};
+
+/// How long is waited for the next record of a partition that has not ended.
+const NEXT_RECORD: Duration = Duration::from_secs(5);
+
+/// The brokers, as an operator sees them.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    kafka: KafkaConfig,
+}
+
+/// What became of a topic that was to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// It is there now.
+    Created,
+    /// It was there before; nothing of it was changed.
+    Existed,
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    /// Without the installation's prefix.
+    pub name: String,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionState>,
+}
+
+/// A partition as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Its number.
+    pub id: i32,
+    /// Brokers that have it.
+    pub replicas: usize,
+    /// Those of them that have all of it.
+    pub in_sync: usize,
+    /// The first offset that is kept.
+    pub start: i64,
+    /// The offset that the next record gets.
+    pub end: i64,
+}
+
+/// How far a service's group is with a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Without the installation's prefix.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+    /// The offset of the first record that is not known to be processed; `None` where none ever was.
+    pub committed: Option<i64>,
+    /// Records that are there and not known to be processed.
+    pub lag: i64,
+}
+
+impl Admin {
+    /// For the brokers of this installation.
+    pub fn new(kafka: KafkaConfig) -> Self {
+        Self { kafka }
+    }
+
+    /// Makes the topics of these names where they are missing, each with so many partitions, and replicas on
+    /// so many brokers. What whoever comes new has to read from the beginning, keys and the catalogue, is kept
+    /// for good; the others as long as the brokers keep what they are not told about.
+    pub async fn create_topics(
+        &self,
+        names: &[String],
+        partitions: i32,
+        replicas: i32,
+    ) -> Result<Vec<(String, Made)>, MessagingError> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let kept = [Topic::Users, Topic::Products].map(|topic| self.kafka.topic_name(topic.name()));
+        let full: Vec<String> = names.iter().map(|name| self.kafka.topic_name(name)).collect();
+        let new = full.iter().map(|name| {
+            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+            if kept.contains(name) { topic.set("retention.ms", "-1") } else { topic }
+        });
+        let new: Vec<_> = new.collect();
+        let options = AdminOptions::new()
+            .operation_timeout(Some(REQUEST_TIMEOUT))
+            .request_timeout(Some(REQUEST_TIMEOUT));
+        let made = admin.create_topics(&new, &options).await?;
+        let outcome = |made| match made {
+            Ok(_) => Ok(Made::Created),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Made::Existed),
+            Err((name, code)) => {
+                Err(MessagingError::Topic { name, cause: KafkaError::AdminOp(code) })
+            }
+        };
+        let made: Result<Vec<Made>, _> = made.into_iter().map(outcome).collect();
+        Ok(names.iter().cloned().zip(made?).collect())
+    }
+
+    /// Those of the topics of these names that are there.
+    pub async fn topics(&self, names: Vec<String>) -> Result<Vec<TopicState>, MessagingError> {
+        let (kafka, config) = (self.kafka.clone(), self.config());
+        blocking(move || {
+            let consumer: BaseConsumer = config.create()?;
+            let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT)?;
+            let mut topics = Vec::new();
+            for name in names {
+                let full = kafka.topic_name(&name);
+                let mut partitions = Vec::new();
+                for partition in metadata
+                    .topics()
+                    .iter()
+                    .filter(|topic| topic.name() == full)
+                    .flat_map(MetadataTopic::partitions)
+                {
+                    let id = partition.id();
+                    let (start, end) = consumer.fetch_watermarks(&full, id, REQUEST_TIMEOUT)?;
+                    let (replicas, in_sync) = (partition.replicas().len(), partition.isr().len());
+                    partitions.push(PartitionState { id, replicas, in_sync, start, end });
+                }
+                if !partitions.is_empty() {
+                    partitions.sort_unstable_by_key(|partition| partition.id);
+                    topics.push(TopicState { name, partitions });
+                }
+            }
+            Ok(topics)
+        })
+        .await
+    }
+
+    /// How far the group of a service is with the topics of these names.
+    pub async fn progress(
+        &self,
+        service: &str,
+        names: Vec<String>,
+    ) -> Result<Vec<Progress>, MessagingError> {
+        let topics = self.topics(names).await?;
+        let kafka = self.kafka.clone();
+        let mut config = self.config();
+        config.set("group.id", kafka.topic_name(service));
+        blocking(move || {
+            let consumer: BaseConsumer = config.create()?;
+            let mut asked = TopicPartitionList::new();
+            for topic in &topics {
+                for partition in &topic.partitions {
+                    asked.add_partition(&kafka.topic_name(&topic.name), partition.id);
+                }
+            }
+            let committed = consumer.committed_offsets(asked, REQUEST_TIMEOUT)?;
+            let mut progress = Vec::new();
+            for topic in topics {
+                for partition in topic.partitions {
+                    let found =
+                        committed.find_partition(&kafka.topic_name(&topic.name), partition.id);
+                    let committed = match found.map(|found| found.offset()) {
+                        Some(Offset::Offset(offset)) => Some(offset),
+                        _ => None,
+                    };
+                    // What is not kept any more can wait for nobody.
+                    let next = committed.unwrap_or(partition.start).max(partition.start);
+                    progress.push(Progress {
+                        topic: topic.name.clone(),
+                        partition: partition.id,
+                        committed,
+                        lag: (partition.end - next).max(0),
+                    });
+                }
+            }
+            Ok(progress)
+        })
+        .await
+    }
+
+    /// All events of one key that were published since a time, ordered by theirs.
+    pub async fn events_of(
+        &self,
+        key: String,
+        topics: &[Topic],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Received>, MessagingError> {
+        let kafka = self.kafka.clone();
+        let mut config = self.config();
+        // librdkafka wants a group for any assignment; nothing is ever committed to this one.
+        config.set("group.id", kafka.topic_name("operator")).set("enable.auto.commit", "false");
+        let topics: HashMap<String, Topic> =
+            topics.iter().map(|topic| (kafka.topic_name(topic.name()), *topic)).collect();
+        let mut events = blocking(move || {
+            let consumer: BaseConsumer = config.create()?;
+            let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT)?;
+            let mut open = starts(&consumer, &metadata, &topics, since)?;
+            let mut events = Vec::new();
+            while !open.is_empty() {
+                let Some(message) = consumer.poll(NEXT_RECORD) else {
+                    return Err(KafkaError::MessageConsumption(
+                        RDKafkaErrorCode::OperationTimedOut,
+                    ));
+                };
+                let message = message?;
+                let place = (message.topic().to_owned(), message.partition());
+                if open.get(&place).is_some_and(|end| message.offset() + 1 >= *end) {
+                    open.remove(&place);
+                }
+                let topic = topics.get(message.topic()).copied();
+                let of_key = message.key() == Some(key.as_bytes());
+                if let Some(topic) = topic.filter(|_| of_key)
+                    && let Decoded::Event(event) = record::decode(&message, topic, EventType::ALL)
+                {
+                    events.push(*event);
+                }
+            }
+            Ok(events)
+        })
+        .await?;
+        events.sort_by_key(|event| (event.time, event.id));
+        Ok(events)
+    }
+
+    fn config(&self) -> ClientConfig {
+        self.kafka.client("operator")
+    }
+}
+
+/// The topics of an installation: those of the contracts, and the dead letters of the services that consume.
+pub fn topic_names<'s>(consumers: impl IntoIterator<Item = &'s str>) -> Vec<String> {
+    let contracts = Topic::ALL.iter().map(|topic| topic.name().to_owned());
+    contracts.chain(consumers.into_iter().map(dead_letter_topic)).collect()
+}
+
+/// Assigns every partition from that time on; returns where those end that have records since.
+fn starts(
+    consumer: &BaseConsumer,
+    metadata: &Metadata,
+    topics: &HashMap<String, Topic>,
+    since: DateTime<Utc>,
+) -> KafkaResult<HashMap<(String, i32), i64>> {
+    let mut times = TopicPartitionList::new();
+    for topic in metadata.topics().iter().filter(|topic| topics.contains_key(topic.name())) {
+        for partition in topic.partitions() {
+            let millis = Offset::Offset(since.timestamp_millis());
+            times.add_partition_offset(topic.name(), partition.id(), millis)?;
+        }
+    }
+    let found = consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
+    let mut open = HashMap::new();
+    let mut assigned = TopicPartitionList::new();
+    for partition in found.elements() {
+        // "The end" where nothing is that young.
+        if let Offset::Offset(start) = partition.offset() {
+            let (topic, id) = (partition.topic(), partition.partition());
+            let (_, end) = consumer.fetch_watermarks(topic, id, REQUEST_TIMEOUT)?;
+            if start < end {
+                assigned.add_partition_offset(topic, id, Offset::Offset(start))?;
+                open.insert((topic.to_owned(), id), end);
+            }
+        }
+    }
+    consumer.assign(&assigned)?;
+    Ok(open)
+}
+
+/// librdkafka waits for the brokers inside its calls.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> KafkaResult<T> + Send + 'static,
+) -> Result<T, MessagingError> {
+    Ok(tokio::task::spawn_blocking(ask).await??)
+}

@@ -1,0 +1,53 @@
+//! How many records a member has still to process.
+
+use std::collections::HashMap;
+
+use contracts::topic::Topic;
+use rdkafka::statistics::{Partition, Statistics};
+
+/// How often the client says how it is, in milliseconds.
+pub(crate) const STATISTICS_INTERVAL: &str = "5000";
+
+/// Tells it of each topic, by the client's own account; those of partitions that other members have are for
+/// them to tell.
+pub(crate) fn tell(statistics: &Statistics, topics: &HashMap<String, Topic>) {
+    for (name, topic) in topics {
+        let partitions = statistics.topics.get(name).map(|topic| &topic.partitions);
+        let lag: i64 = partitions.into_iter().flatten().map(|(_, partition)| lag(partition)).sum();
+        metrics::gauge!("consumer_lag_records", "topic" => topic.name()).set(as_metric(lag));
+    }
+}
+
+/// What lies behind the offset that is to be committed next, or, while this member has processed nothing,
+/// behind the committed one; 0 where the partition is not read here.
+fn lag(partition: &Partition) -> i64 {
+    match partition {
+        Partition { fetch_state, .. } if fetch_state != "active" => 0,
+        Partition { consumer_lag_stored: lag @ 0.., .. } => *lag,
+        Partition { consumer_lag: lag, .. } => (*lag).max(0),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 records")]
+fn as_metric(lag: i64) -> f64 {
+    lag as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_read_here_counts() {
+        let partition = |fetch_state: &str, consumer_lag_stored, consumer_lag| Partition {
+            fetch_state: fetch_state.to_owned(),
+            consumer_lag_stored,
+            consumer_lag,
+            ..Partition::default()
+        };
+        assert_eq!(lag(&partition("active", 7, 9)), 7);
+        assert_eq!(lag(&partition("active", -1, 9)), 9);
+        assert_eq!(lag(&partition("active", -1, -1)), 0);
+        assert_eq!(lag(&partition("none", 7, 9)), 0);
+    }
+}
