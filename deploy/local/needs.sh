@@ -1,6 +1,7 @@
 #!/bin/sh
-# What compiling needs: cargo, a C compiler and make (the Kafka client is built from C). Missing C
-# tools are installed where that is allowed; whatever else is missing is named with its command.
+# What compiling needs: cargo, a C compiler and make (the Kafka client is built from C), and OpenSSL with its
+# headers. What is missing of C is installed where that is allowed; whatever else is missing is named with its
+# command.
 set -eu
 
 if ! command -v cargo >/dev/null; then
@@ -9,20 +10,22 @@ if ! command -v cargo >/dev/null; then
 fi
 
 missing=
-for tool in cc c++ make; do
+for tool in cc c++ make pkg-config; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
+# Where pkg-config itself is missing, OpenSSL is asked for as well; whoever has it loses nothing.
+pkg-config --exists openssl 2>/dev/null || missing="$missing openssl"
 [ -n "$missing" ] || exit 0
 
 if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
-    echo "missing:$missing; installing build-essential with apt-get"
+    echo "missing:$missing; installing build-essential, pkg-config and libssl-dev with apt-get"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    apt-get install -qq --yes --no-install-recommends build-essential
+    apt-get install -qq --yes --no-install-recommends build-essential pkg-config libssl-dev
 elif command -v apt-get >/dev/null; then
-    echo "missing:$missing; install with: sudo apt-get install build-essential" >&2
+    echo "missing:$missing; install with: sudo apt-get install build-essential pkg-config libssl-dev" >&2
     exit 1
 else
-    echo "missing:$missing; install a C and C++ compiler and make" >&2
+    echo "missing:$missing; install a C and C++ compiler, make, pkg-config and OpenSSL with its headers" >&2
     exit 1
 fi
