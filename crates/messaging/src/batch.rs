@@ -15,6 +15,7 @@ use crate::{
     inbox,
     outbox::{Outbox, Tx},
     record::{Decoded, Poison, Received},
+    steps,
 };
 
 /// Records in the order they were polled, each with what it turned out to be.
@@ -102,6 +103,11 @@ impl<'p> Batch<'p> {
 
     pub(crate) fn len(&self) -> usize {
         self.events.len() + self.poison.len()
+    }
+
+    /// Tells the traces of its events that it is processed.
+    pub(crate) fn tell_steps(&self, service: &str, started: Instant) {
+        steps::processed(service, started, &self.events);
     }
 
     /// The length as metrics take it.

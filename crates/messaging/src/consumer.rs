@@ -157,6 +157,7 @@ impl<H: Handler> Consumer<H> {
                     metrics::histogram!("consumer_batch_events").record(batch.size());
                     metrics::histogram!("consumer_batch_duration_seconds")
                         .record(started.elapsed());
+                    batch.tell_steps(service, started);
                     return Outcome::Committed;
                 }
                 Err(error) => error,

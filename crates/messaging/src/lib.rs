@@ -30,6 +30,7 @@ mod poller;
 mod producer;
 mod record;
 mod relay;
+mod steps;
 mod tail;
 
 pub use admin::{Admin, Made, PartitionState, Progress, TopicState, topic_names};

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     pack::{Head, LetterCopy, Packs},
     record::child_span,
+    steps,
 };
 
 /// The largest body an event may have, in bytes. Brokers take 1 MiB a record by default, headers
@@ -135,14 +136,13 @@ impl Tx {
         if payload.len() > MAX_PAYLOAD {
             return Err(PublishError { event_type, key, size: payload.len() });
         }
-        let head = Head {
-            id: Uuid::now_v7(),
-            topic: event.topic().name(),
-            key: &key,
-            event_type,
-            traceparent: &child_span(*trace).to_string(),
-        };
-        self.packs.event(&head, &payload);
+        let (id, topic, context) = (Uuid::now_v7(), event.topic().name(), child_span(*trace));
+        let traceparent = &context.to_string();
+        self.packs.event(&Head { id, topic, key: &key, event_type, traceparent }, &payload);
+        if spans::records(&context) {
+            let step = steps::published(topic, event_type, key, id, context, trace.span_id);
+            self.after_commit(move || spans::tell(step));
+        }
         Ok(())
     }
 

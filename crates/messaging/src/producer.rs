@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Utc};
+use contracts::trace::TraceContext;
 use rdkafka::{
     ClientContext,
     error::KafkaError,
@@ -30,6 +31,8 @@ pub(crate) struct Outgoing<'p> {
     pub(crate) time: DateTime<Utc>,
     pub(crate) headers: Vec<Header<'p>>,
     pub(crate) payload: Cow<'p, [u8]>,
+    /// Its place in a trace that is recorded.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Counts down the records of a batch that were not yet acknowledged.

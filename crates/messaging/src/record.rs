@@ -5,7 +5,7 @@ use contracts::{
     envelope::{self, Envelope, EnvelopeError},
     events::{Event, EventType},
     topic::Topic,
-    trace::TraceContext,
+    trace::{SpanId, TraceContext},
 };
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use uuid::Uuid;
@@ -21,8 +21,10 @@ pub struct Received {
     pub id: Uuid,
     /// When its producer says it happened.
     pub time: DateTime<Utc>,
-    /// The trace it belongs to; pass it on to what it causes.
+    /// The trace it belongs to, and in it the step that processes the event; pass it on to what it causes.
     pub trace: TraceContext,
+    /// The step that published it.
+    pub publisher: SpanId,
     /// Where it was read.
     pub topic: Topic,
     /// Where it was read.
@@ -122,7 +124,8 @@ pub(crate) fn decode_parts(
             event,
             id: envelope.id,
             time: envelope.time,
-            trace: envelope.trace,
+            trace: spans::next(envelope.trace),
+            publisher: envelope.trace.span_id,
             topic,
             partition,
             offset,
@@ -133,7 +136,8 @@ pub(crate) fn decode_parts(
 
 /// A new trace, for what no event caused.
 pub fn new_trace() -> TraceContext {
-    TraceContext::new(rand::random(), rand::random())
+    let trace = TraceContext::new(rand::random(), rand::random());
+    TraceContext { sampled: spans::samples(trace.trace_id), ..trace }
 }
 
 /// The same trace, one span further.

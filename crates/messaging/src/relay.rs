@@ -20,6 +20,7 @@ use crate::{
     outbox::Outbox,
     pack::{LetterCopy, Packed, unpack},
     producer::{Header, Outgoing, Producer},
+    steps,
 };
 
 /// Packs published and deleted together, at the most, and their bytes, which the last one may exceed.
@@ -148,7 +149,10 @@ impl Relay {
                     records.push(self.record(packed, *recorded_at).map_err(unreadable)?);
                 }
             }
+            let started = Instant::now();
             producer.publish(&records, age, &mut connection).await?;
+            let links = records.iter().filter_map(|record| record.trace).collect();
+            steps::sent(self.outbox.service(), started, records.len(), links);
             in_time(delete_rows(&mut connection, &ids)).await?;
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
             metrics::histogram!("relay_batch_records").record(as_metric(records.len()));
@@ -184,16 +188,25 @@ impl Relay {
             let payload = BASE64.decode(payload).map_err(serde_json::Error::custom)?;
             let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
             let headers = headers.collect();
-            return Ok(Outgoing { topic, key: packed.key, time, headers, payload: payload.into() });
+            let (key, payload, trace) = (packed.key, payload.into(), None);
+            return Ok(Outgoing { topic, key, time, headers, payload, trace });
         }
         // Of a newer version, perhaps. Published without a body it would be lost.
         let event = packed.event.ok_or_else(|| serde_json::Error::custom("no body is known"))?;
-        let headers = self.headers(&packed, time);
+        let trace =
+            TraceContext::parse(&packed.traceparent).unwrap_or_else(|_| crate::new_trace());
+        let headers = self.headers(&packed, trace, time);
         let payload = event.get().as_bytes().into();
-        Ok(Outgoing { topic, key: packed.key, time, headers, payload })
+        let trace = spans::records(&trace).then_some(trace);
+        Ok(Outgoing { topic, key: packed.key, time, headers, payload, trace })
     }
 
-    fn headers<'p>(&self, packed: &Packed<'p>, time: DateTime<Utc>) -> Vec<Header<'p>> {
+    fn headers<'p>(
+        &self,
+        packed: &Packed<'p>,
+        trace: TraceContext,
+        time: DateTime<Utc>,
+    ) -> Vec<Header<'p>> {
         let headers = Headers {
             id: packed.id,
             topic: &packed.topic,
@@ -201,7 +214,7 @@ impl Relay {
             source: &self.source,
             time,
             subject: &packed.key,
-            trace: TraceContext::parse(&packed.traceparent).unwrap_or_else(|_| crate::new_trace()),
+            trace,
             correlation_id: &packed.key,
         };
         let owned = |(name, value): (&'static str, Cow<str>)| {

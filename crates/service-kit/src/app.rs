@@ -175,10 +175,14 @@ fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
         }
         _ => {}
     }
+    if let None | Some(Command::Serve) = cli.command {
+        telemetry::start_tracing(service.name, &cli.kit.telemetry)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(service, cli, start, run));
     // Whatever still runs had its time; it must not hold up the end of the process.
     runtime.shutdown_background();
+    spans::stop();
     result
 }
 

@@ -58,9 +58,9 @@ pub struct HttpArgs {
     pub listen_addr: SocketAddr,
 }
 
-/// Logging, to standard error.
+/// Logs, to standard error, and traces.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Logging")]
+#[command(next_help_heading = "Telemetry")]
 pub struct TelemetryArgs {
     /// What is logged: a level, or a list such as info,orders=debug,sqlx=warn
     #[arg(
@@ -74,6 +74,26 @@ pub struct TelemetryArgs {
     /// How it is written
     #[arg(long, env = "LOG_FORMAT", value_name = "LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+    /// Where traces are sent by OTLP over HTTP, such as http://localhost:4318; none are unless it is given
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = collector
+    )]
+    pub otel_exporter_otlp_endpoint: String,
+    /// How many of the traces that begin here are recorded, from 0 to 1; whether others are is for their callers to
+    /// say
+    #[arg(
+        long,
+        env = "OTEL_TRACES_SAMPLER_ARG",
+        value_name = "OTEL_TRACES_SAMPLER_ARG",
+        default_value = "1",
+        value_parser = ratio
+    )]
+    pub otel_traces_sampler_arg: f64,
 }
 
 /// How log lines are written.
@@ -105,6 +125,20 @@ impl ShutdownArgs {
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.shutdown_timeout_seconds)
     }
+}
+
+fn collector(value: &str) -> Result<String, String> {
+    if value.is_empty() || value.starts_with("http://") {
+        Ok(value.to_owned())
+    } else {
+        Err("it must begin with http://; a collector that wants TLS is best reached through one beside the service"
+            .to_owned())
+    }
+}
+
+fn ratio(value: &str) -> Result<f64, String> {
+    let ratio = value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "it must be a number from 0 to 1".to_owned())
 }
 
 // `EnvFilter` cannot be cloned, which clap needs of a value: checked here, kept as text.

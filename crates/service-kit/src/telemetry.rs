@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, TelemetryArgs};
@@ -21,6 +21,16 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     .map_err(|error| anyhow!("logging is already set up: {error}"))?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Sends the traces of a service to the collector, if there is one. Not inside an asynchronous runtime.
+pub(crate) fn start_tracing(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<()> {
+    let endpoint = &args.otel_exporter_otlp_endpoint;
+    if endpoint.is_empty() {
+        return Ok(());
+    }
+    spans::start(service, endpoint, args.otel_traces_sampler_arg)
+        .context("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used")
 }
 
 // The default hook writes bare text, which breaks a stream of JSON lines.

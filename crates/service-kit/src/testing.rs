@@ -67,7 +67,7 @@ impl TestSigner {
             not_before: now - TimeDelta::hours(1),
             expires_at: now + TimeDelta::days(1),
             published_at: now,
-            trace_id: crate::http::new_trace().trace_id,
+            trace_id: messaging::new_trace().trace_id,
         }
     }
 

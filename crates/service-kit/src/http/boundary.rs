@@ -9,11 +9,12 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use spans::{Kind, Step};
 use tracing::Instrument;
 
 use super::body::Awaited;
 use super::problem::Problem;
-use super::trace::Trace;
+use super::trace::{Trace, caller};
 use super::{REQUEST_TIMEOUT, body};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
@@ -26,6 +27,7 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let caller = caller(request.headers());
     let trace = Trace::of(request.headers());
     let trace_id = trace.0.trace_id.to_string();
     request.extensions_mut().insert(trace);
@@ -47,6 +49,22 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     }
     let status = response.status();
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+    if spans::records(&trace.0) {
+        spans::tell(Step {
+            name: format!("{method} {route}"),
+            kind: Kind::Server,
+            context: trace.0,
+            parent: caller.map(|caller| caller.span_id),
+            started,
+            links: Vec::new(),
+            attributes: vec![
+                ("http.request.method", method.to_owned()),
+                ("http.route", route.clone()),
+                ("http.response.status_code", status.as_u16().to_string()),
+            ],
+            error: status.is_server_error().then(|| status.to_string()),
+        });
+    }
     record(method, route, status, started);
     response
 }

@@ -19,7 +19,7 @@ pub use precondition::{Expected, etag, if_match, required_if_match};
 pub use problem::Problem;
 pub(crate) use router::{Surroundings, router};
 pub(crate) use serve::serve;
-pub use trace::{Trace, new_trace};
+pub use trace::Trace;
 
 use std::time::Duration;
 

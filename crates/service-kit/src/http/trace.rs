@@ -6,25 +6,22 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use contracts::trace::TraceContext;
+use messaging::new_trace;
 
 /// The request's step in its trace: the caller's trace where it sent a valid `traceparent`, else a
 /// new one. Given to `publish`, it ties the events to the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace(pub TraceContext);
 
-/// A trace for a chain that nobody outside started.
-pub fn new_trace() -> TraceContext {
-    TraceContext::new(rand::random(), rand::random())
-}
-
 impl Trace {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let caller = headers.get("traceparent").and_then(|value| value.to_str().ok());
-        match caller.map(TraceContext::parse) {
-            Some(Ok(caller)) => Self(caller.child(rand::random())),
-            _ => Self(new_trace()),
-        }
+        caller(headers).map_or_else(|| Self(new_trace()), |it| Self(it.child(rand::random())))
     }
+}
+
+/// The caller's step, where it has told of one.
+pub(super) fn caller(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?).ok()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Trace {

@@ -23,6 +23,7 @@ fn event(customer_id: CustomerId, version: u32) -> Received {
         trace_id: trace.trace_id,
     };
     Received {
+        publisher: TraceContext::new([1; 16], [1; 8]).span_id,
         event: event.into(),
         id: Uuid::nil(),
         time: DateTime::UNIX_EPOCH,
