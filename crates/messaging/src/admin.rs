@@ -260,6 +260,9 @@ fn starts(
             times.add_partition_offset(topic.name(), partition.id(), millis)?;
         }
     }
+    if times.count() == 0 {
+        return Ok(HashMap::new());
+    }
     let found = consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
     let mut open = HashMap::new();
     let mut assigned = TopicPartitionList::new();

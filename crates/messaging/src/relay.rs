@@ -193,8 +193,7 @@ impl Relay {
         }
         // Of a newer version, perhaps. Published without a body it would be lost.
         let event = packed.event.ok_or_else(|| serde_json::Error::custom("no body is known"))?;
-        let trace =
-            TraceContext::parse(&packed.traceparent).unwrap_or_else(|_| crate::new_trace());
+        let trace = TraceContext::parse(&packed.traceparent).unwrap_or_else(|_| crate::new_trace());
         let headers = self.headers(&packed, trace, time);
         let payload = event.get().as_bytes().into();
         let trace = spans::records(&trace).then_some(trace);

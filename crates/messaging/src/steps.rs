@@ -34,7 +34,14 @@ pub(crate) fn published(
 /// Tells that these records were sent to the brokers together.
 pub(crate) fn sent(service: &str, started: Instant, records: usize, links: Vec<TraceContext>) {
     if !links.is_empty() {
-        batch(format!("send {service} outbox"), Kind::Producer, spans::apart(), started, records, links);
+        batch(
+            format!("send {service} outbox"),
+            Kind::Producer,
+            spans::apart(),
+            started,
+            records,
+            links,
+        );
     }
 }
 
@@ -59,7 +66,14 @@ pub(crate) fn processed(service: &str, started: Instant, events: &[Received]) {
             error: None,
         });
     }
-    batch(format!("process {service} batch"), Kind::Consumer, together, started, events.len(), links);
+    batch(
+        format!("process {service} batch"),
+        Kind::Consumer,
+        together,
+        started,
+        events.len(),
+        links,
+    );
 }
 
 fn batch(
@@ -73,7 +87,16 @@ fn batch(
     let count = messages.to_string();
     let attributes =
         vec![("messaging.system", "kafka".to_owned()), ("messaging.batch.message_count", count)];
-    spans::tell(Step { name, kind, context, parent: None, started, links, attributes, error: None });
+    spans::tell(Step {
+        name,
+        kind,
+        context,
+        parent: None,
+        started,
+        links,
+        attributes,
+        error: None,
+    });
 }
 
 fn attributes(

@@ -22,7 +22,9 @@ pub(crate) fn span(step: Step, end: SystemTime) -> SpanData {
     links.links = step.links.iter().take(LINKS).map(|to| Link::with_context(context(to))).collect();
     SpanData {
         span_context: context(&step.context),
-        parent_span_id: step.parent.map_or(SpanId::INVALID, |id| SpanId::from_bytes(*id.as_bytes())),
+        parent_span_id: step
+            .parent
+            .map_or(SpanId::INVALID, |id| SpanId::from_bytes(*id.as_bytes())),
         parent_span_is_remote: step.kind != Kind::Internal,
         span_kind: match step.kind {
             Kind::Server => SpanKind::Server,

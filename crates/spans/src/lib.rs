@@ -13,9 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use contracts::trace::{SpanId, TraceContext, TraceId};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SpanProcessor as _,
-};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProcessor as _};
 
 use crate::sampling::Sampling;
 

@@ -23,8 +23,8 @@ impl Sampling {
     }
 
     pub(crate) fn takes(self, trace: TraceId) -> bool {
-        let [.., a, b, c, d, e, f, g, h] = *trace.as_bytes();
-        (u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1) < self.below
+        let last = u128::from_be_bytes(*trace.as_bytes()) & u128::from(u64::MAX >> 1);
+        last < u128::from(self.below)
     }
 }
 

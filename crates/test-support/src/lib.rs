@@ -13,6 +13,7 @@ pub mod kafka;
 mod leftovers;
 mod own;
 mod poison;
+mod python;
 pub mod stack;
 mod wait;
 
@@ -20,4 +21,5 @@ pub use env::{DATABASE_URL, KAFKA_BROKERS, TestEnv};
 pub use events::{Delivery, event};
 pub use own::{OwnKafka, OwnPostgres, remove_left_servers};
 pub use poison::{poison, poison_blocks_nothing, sample};
+pub use python::python;
 pub use wait::eventually;

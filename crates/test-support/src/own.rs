@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::leftovers::{is_left, new_id};
 use crate::stack::{
-    Artifacts, Cluster, Folders, Kafka, Postgres, ServerProcess, checkout, free_port,
+    Artifacts, Cluster, Folders, Guard, Kafka, Postgres, ServerProcess, checkout, free_port,
 };
 
 /// What the names of their folders begin with.
@@ -40,9 +40,29 @@ impl OwnKafka {
     ///
     /// When one does not start; the message shows the end of its log.
     pub async fn start_nodes(count: usize) -> Self {
+        Self::start_cluster(count, |cluster, _| cluster).await
+    }
+
+    /// Starts a node that lets in by TLS alone, and nobody but the one account of its guard.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_guarded(username: &str, password: &str) -> (Self, Guard) {
+        let mut made = None;
+        let guarded = |cluster: Cluster, folders: &Folders| {
+            let guard = Guard::new(folders.local(), username, password).expect("certificates");
+            made = Some(guard.clone());
+            cluster.guarded(guard)
+        };
+        let kafka = Self::start_cluster(1, guarded).await;
+        (kafka, made.expect("a guard"))
+    }
+
+    async fn start_cluster(count: usize, of: impl FnOnce(Cluster, &Folders) -> Cluster) -> Self {
         let (artifacts, folders) = (artifacts().await, own_folders().await);
         let ports: Vec<_> = (0..count).map(|_| free_port().expect("a free port")).collect();
-        let cluster = Cluster::direct(&ports).expect("free ports");
+        let cluster = of(Cluster::direct(&ports).expect("free ports"), &folders);
         let nodes = cluster.numbers().map(async |number| {
             Kafka::start_node(&artifacts, &folders.kafka(number), &cluster, number).await
         });
@@ -102,12 +122,25 @@ impl OwnPostgres {
     ///
     /// When it does not start; the message shows the end of its log.
     pub async fn start() -> Self {
+        Self::start_in(own_folders().await, None).await
+    }
+
+    /// Starts one that speaks TLS, and tells by what it is to be trusted.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_guarded() -> (Self, Guard) {
         let folders = own_folders().await;
+        let guard = Guard::new(folders.local(), "nobody", "nothing").expect("certificates");
+        (Self::start_in(folders, Some(&guard)).await, guard)
+    }
+
+    async fn start_in(folders: Folders, guard: Option<&Guard>) -> Self {
         let port = free_port().expect("a free port");
-        let postgres = Postgres::start(&artifacts().await, &folders.postgres(), port)
-            .await
-            .expect("Postgres starts");
-        Self { postgres, folders }
+        let (artifacts, dir) = (artifacts().await, folders.postgres());
+        let starting = Postgres::start_guarded(&artifacts, &dir, port, guard);
+        Self { postgres: starting.await.expect("Postgres starts"), folders }
     }
 
     /// URL of the database `postgres` for the superuser, which stays the same when the server is

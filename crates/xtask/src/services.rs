@@ -105,8 +105,13 @@ impl Services {
         .await
     }
 
+    /// Where the program of that name is.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.join(name)
+    }
+
     fn command(&self, service: &str) -> Result<Command> {
-        let program = self.binaries.join(service);
+        let program = self.program(service);
         ensure!(program.is_file(), "{} is not there: was {service} built?", program.display());
         let url = self.database_urls.get(service).context("a service without a database")?;
         let mut command = Command::new(program);

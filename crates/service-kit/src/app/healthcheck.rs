@@ -43,8 +43,12 @@ mod tests {
         let port = listener.local_addr()?.port();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 16];
-            stream.read_exact(&mut request).unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
             assert!(request.starts_with(b"GET /readyz "));
             stream.write_all(answer.as_bytes()).unwrap();
         });

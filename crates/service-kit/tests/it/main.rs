@@ -4,6 +4,7 @@
 
 mod connections;
 mod database;
+mod guarded;
 mod http;
 mod process;
 mod sample;

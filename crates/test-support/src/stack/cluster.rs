@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result};
 
-use super::free_port;
+use super::{Guard, free_port};
 
 /// Where the nodes of a cluster listen, on the loopback interface; the first has the number 1.
 ///
 /// Every topic has a replica on each node, and a write counts once most of them have it: of three nodes,
 /// any one may be away.
 #[derive(Debug, Clone)]
-pub struct Cluster(Vec<Node>);
+pub struct Cluster(Vec<Node>, Option<Guard>);
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
@@ -35,7 +35,17 @@ impl Cluster {
         let nodes = ports.iter().map(|&(port, advertised)| {
             Ok(Node { port, advertised, brokers: free_port()?, controllers: free_port()? })
         });
-        Ok(Self(nodes.collect::<Result<_>>()?))
+        Ok(Self(nodes.collect::<Result<_>>()?, None))
+    }
+
+    /// The same, whose clients come by TLS and prove who they are.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self(self.0, Some(guard))
+    }
+
+    pub(super) fn guard(&self) -> Option<&Guard> {
+        self.1.as_ref()
     }
 
     /// The numbers of its nodes.
@@ -71,7 +81,7 @@ impl Cluster {
         let voters = voters.collect::<Vec<_>>().join(",");
         let replicas = self.0.len();
         let most = replicas / 2 + 1;
-        Ok(format!(
+        let mut settings = format!(
             "node.id={number}\n\
              controller.quorum.voters={voters}\n\
              listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{brokers},\
@@ -84,7 +94,11 @@ impl Cluster {
              transaction.state.log.min.isr={most}\n\
              share.coordinator.state.topic.replication.factor={replicas}\n\
              share.coordinator.state.topic.min.isr={most}\n"
-        ))
+        );
+        if let Some(guard) = self.guard() {
+            settings.push_str(&guard.kafka_settings());
+        }
+        Ok(settings)
     }
 
     fn node(&self, number: usize) -> Result<&Node> {

@@ -127,7 +127,7 @@ pub(super) fn make_dir(dir: &Path) -> Result<()> {
 }
 
 /// A name that stays the same over builds, which the standard hasher does not promise.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

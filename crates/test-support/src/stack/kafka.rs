@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
-use super::{Artifacts, Cluster, ServerProcess, port_is_free};
+use super::{Artifacts, Cluster, Guard, ServerProcess, port_is_free};
 use crate::kafka::answers;
 
 const START: Duration = Duration::from_mins(3);
@@ -192,6 +193,7 @@ async fn run(
         }
         let mut command = java(artifacts, dir, cluster, "kafka.tools.StorageTool");
         command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]).arg(&settings);
+        command.args(cluster.guard().map(Guard::kafka_accounts).unwrap_or_default());
         run_to_end("formatting Kafka's data folder", command, &log).await?;
         std::fs::write(&formatted, "")?;
     }
@@ -201,7 +203,13 @@ async fn run(
     let process = ServerProcess::spawn(command, &log, &dir.join("kafka.pid"))?;
     let port = cluster.port(number)?;
     let started = wait_ready("Kafka", &process, &log, START, async || {
-        answers(&format!("127.0.0.1:{port}")).await
+        let address = format!("127.0.0.1:{port}");
+        if cluster.guard().is_some() {
+            // Only its clients know how to speak to it.
+            TcpStream::connect(address).await.context("it does not listen")?;
+            return Ok(());
+        }
+        answers(&address).await
     })
     .await;
     if started.is_err() {

@@ -29,6 +29,21 @@ pub(super) async fn maven(progress: Progress<'_>) -> Result<PathBuf> {
     on_path("mvn").context("Maven was installed, but mvn is not on the PATH")
 }
 
+/// Python 3, with what makes environments.
+pub(crate) async fn python(progress: Progress<'_>) -> Result<PathBuf> {
+    if on_path("python3").is_none() || !can_make_environments().await {
+        install("Python 3 with venv", "python3-venv", progress).await?;
+    }
+    on_path("python3").context("Python was installed, but python3 is not on the PATH")
+}
+
+/// Debian has this apart.
+async fn can_make_environments() -> bool {
+    let mut asked = Command::new("python3");
+    asked.args(["-c", "import ensurepip, venv"]).stdin(Stdio::null()).stderr(Stdio::null());
+    asked.status().await.is_ok_and(|status| status.success())
+}
+
 async fn find_java() -> Option<PathBuf> {
     let named = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
     let mut installed: Vec<_> = std::fs::read_dir("/usr/lib/jvm")

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::folders::make_dir;
 use super::process::{run_to_end, wait_ready};
 use super::secret::{random_password, write_secret};
-use super::{Artifacts, ServerProcess, port_is_free};
+use super::{Artifacts, Guard, ServerProcess, port_is_free};
 
 /// Patience with its start: it may have to recover what was not yet checkpointed.
 const START: Duration = Duration::from_mins(1);
@@ -52,11 +52,24 @@ impl Postgres {
     ///
     /// `dir` must be one its account can reach, as [`Folders::postgres`](super::Folders::postgres) is.
     pub async fn start(artifacts: &Artifacts, dir: &Path, port: u16) -> Result<Self> {
+        Self::start_guarded(artifacts, dir, port, None).await
+    }
+
+    /// The same, which speaks TLS as well where it has a guard.
+    pub async fn start_guarded(
+        artifacts: &Artifacts,
+        dir: &Path,
+        port: u16,
+        guard: Option<&Guard>,
+    ) -> Result<Self> {
         Self::stop_in(dir).await;
         ensure!(port_is_free(port), "port {port}, wanted for Postgres, is taken");
         let programs = artifacts.postgres.join("bin");
         make_dir(dir)?;
         let password = init(&programs, dir).await?;
+        if let Some(guard) = guard {
+            speak_tls(guard, dir)?;
+        }
         let process = run(&programs, dir, port, &password).await?;
         let mut connection = PgConnection::connect(&superuser_url(&password, port)).await?;
         sqlx::raw_sql(SERVER).execute(&mut connection).await?;
@@ -155,6 +168,20 @@ async fn init(programs: &Path, dir: &Path) -> Result<String> {
     std::fs::remove_file(&handed_over)?;
     write_secret(&password_file, &password)?;
     Ok(password)
+}
+
+/// By the settings that it reads itself; where they are is its data folder.
+fn speak_tls(guard: &Guard, dir: &Path) -> Result<()> {
+    let account = Account::unprivileged()?;
+    let data = dir.join("data");
+    for (name, pem) in [("server.crt", &guard.certificate), ("server.key", &guard.key)] {
+        let file = data.join(name);
+        write_secret(&file, pem)?;
+        account.own(&file, 0o600)?;
+    }
+    let settings = data.join("postgresql.auto.conf");
+    std::fs::write(&settings, "ssl = on\n")?;
+    account.own(&settings, 0o600)
 }
 
 async fn run(programs: &Path, dir: &Path, port: u16, password: &str) -> Result<ServerProcess> {

@@ -5,9 +5,11 @@
 mod audit;
 mod chaos;
 mod crowds;
+mod deploy;
 mod end_to_end;
 mod fuzz;
 mod imports;
+mod instruments;
 mod migrations;
 mod outages;
 mod roles;

@@ -1,0 +1,45 @@
+//! Python programs with exactly the packages they ask for.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::stack::needs;
+use crate::stack::{Progress, checkout, fnv1a, run_to_end};
+
+/// The Python of an environment that has what this file of pinned requirements lists; made once, under `.local/`
+/// of the checkout.
+pub async fn python(requirements: &Path, progress: Progress<'_>) -> Result<PathBuf> {
+    static MAKING: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+    let _alone = MAKING.lock().await;
+    let list = std::fs::read(requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    // Named after what is in it, so that a change makes another.
+    let whole = checkout().join(format!(".local/python-{:016x}", fnv1a(&list)));
+    let program = whole.join("bin/python");
+    if whole.join("whole").exists() {
+        return Ok(program);
+    }
+    let system = needs::python(progress).await?;
+    progress(&format!("fetching the Python packages of {} (once)", requirements.display()));
+    if whole.exists() {
+        std::fs::remove_dir_all(&whole)?;
+    }
+    std::fs::create_dir_all(&whole)?;
+    let log = whole.with_extension("log");
+    std::fs::write(&log, "")?;
+    let mut make = Command::new(system);
+    make.args(["-m", "venv"]).arg(&whole);
+    run_to_end("python -m venv", make, &log).await?;
+    let mut install = Command::new(&program);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(requirements);
+    run_to_end("pip install", install, &log).await?;
+    // Written last: without it the environment is not whole.
+    std::fs::write(whole.join("whole"), "")?;
+    Ok(program)
+}
