@@ -2,10 +2,10 @@
 # ARGS is passed on: make logs ARGS="orders --follow", make test ARGS="-- --package orders".
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset demo bench chaos test needs
+.PHONY: help up down status logs reset demo bench fuzz-api chaos test needs
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: needs ## Start Postgres, Kafka and the seven services; Ctrl-C stops them
 	@cargo xtask up $(ARGS)
@@ -28,6 +28,9 @@ demo: needs ## Place orders of every kind and watch them end
 # Below a quarter of an hour, builds left out; make bench QUICK=1 takes three minutes.
 bench: needs ## Measure how long an order takes, how many there can be, and what each costs
 	@cargo xtask bench $(if $(QUICK),--quick) $(ARGS)
+
+fuzz-api: needs ## Make up requests from the OpenAPI documents, and hold the answers against them
+	@cargo xtask fuzz-api $(ARGS)
 
 # Each variable may be left out: make chaos DURATION=60 SEED=7 RATE=50 REPLICAS=2 BROKERS=1
 chaos: needs ## Break everything while orders are placed, and audit what is left

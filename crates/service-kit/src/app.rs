@@ -17,7 +17,7 @@ use crate::config::KitArgs;
 use crate::dlq::DeadLetterCommand;
 use crate::end::End;
 use crate::kit::Kit;
-use crate::{database, telemetry};
+use crate::{database, registry, telemetry};
 
 use self::variables::Variable;
 
@@ -209,6 +209,10 @@ async fn run_command<C: ServiceConfig, X: Subcommand, T: Termination>(
         Command::Serve => {
             config.check()?;
             let starting = async {
+                let registry = &args.registry.schema_registry_url;
+                if !registry.is_empty() {
+                    registry::register(registry, service.name).await?;
+                }
                 let mut kit = kit(service, args, end).await?;
                 start(&mut kit, config).await?;
                 anyhow::Ok(kit)

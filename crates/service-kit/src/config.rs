@@ -18,6 +18,9 @@ pub struct KitArgs {
     /// Where it reads and publishes events.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// Where others look up what it publishes.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpArgs,
@@ -46,6 +49,23 @@ pub struct DatabaseArgs {
         value_parser = clap::value_parser!(u32).range(2..=1000)
     )]
     pub database_max_connections: u32,
+}
+
+/// A schema registry. Not `Debug`: the URL may hold a password.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Schema registry")]
+pub struct RegistryArgs {
+    /// A registry as Confluent's, in which the schemas of what is published are registered at the start; none
+    /// unless it is given
+    #[arg(
+        long,
+        env = "SCHEMA_REGISTRY_URL",
+        hide_env_values = true,
+        value_name = "SCHEMA_REGISTRY_URL",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub schema_registry_url: String,
 }
 
 /// The HTTP server.

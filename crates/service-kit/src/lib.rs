@@ -16,14 +16,12 @@ pub mod http;
 mod kit;
 pub mod metrics;
 mod readiness;
+mod registry;
 mod supervisor;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use app::{
     Service, ServiceConfig, main, main_of_consumer, main_with_commands, with_secrets_from_files,

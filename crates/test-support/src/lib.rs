@@ -14,6 +14,7 @@ mod leftovers;
 mod own;
 mod poison;
 mod python;
+mod registry;
 pub mod stack;
 mod wait;
 
@@ -22,4 +23,5 @@ pub use events::{Delivery, event};
 pub use own::{OwnKafka, OwnPostgres, remove_left_servers};
 pub use poison::{poison, poison_blocks_nothing, sample};
 pub use python::python;
+pub use registry::OwnRegistry;
 pub use wait::eventually;

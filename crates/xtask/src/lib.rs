@@ -9,6 +9,7 @@ pub mod clocks;
 pub mod crowd;
 pub mod database;
 pub mod demo;
+pub mod fuzz_api;
 pub mod logs;
 pub mod parts;
 pub mod ports;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::binaries::Profile;
-use xtask::{bench, chaos, checks, complain, demo, logs, schemas, stack, status, stop, test_stack};
+use xtask::{
+    bench, chaos, checks, complain, demo, fuzz_api, logs, schemas, stack, status, stop, test_stack,
+};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Developer commands of Boutique")]
@@ -44,6 +46,8 @@ enum Command {
     },
     /// Measure how long an order takes, how many there can be, and what each costs
     Bench(bench::Options),
+    /// Asks every service for all that its OpenAPI document names, and holds the answers against it
+    FuzzApi(fuzz_api::Options),
     /// Break everything that can break while orders are placed, and audit what is left
     Chaos(chaos::Options),
     /// Check formatting, lints and documents, and run all tests
@@ -91,6 +95,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Reset => stop::reset().await,
         Command::Demo { debug } => demo::command(Profile::of(debug)).await,
         Command::Bench(options) => Box::pin(bench::command(options)).await,
+        Command::FuzzApi(options) => fuzz_api::command(options).await,
         Command::Chaos(options) => chaos::command(chaos::NAME, options).await,
         Command::Test { arguments } => checks::run(&arguments).await,
         Command::Contracts { release } => schemas::write(release).await,

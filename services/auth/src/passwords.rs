@@ -3,13 +3,12 @@
 //! So few are hashed at once, some wait for their turn, and the rest is turned away before any
 //! work has been done for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Context;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{Error, PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::credentials::{NewPassword, Password};
@@ -29,7 +28,13 @@ struct Inner {
     turns: Arc<Semaphore>,
     /// Checked where nobody has the e-mail address, so that it takes as long.
     decoy: String,
+    memory: Memory,
 }
+
+/// What is filled while a password is hashed, kept for the next one: given back, it would stay with whichever thread
+/// had it, and there are many.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
 
 /// A place in the queue.
 pub struct Place {
@@ -52,10 +57,12 @@ impl Passwords {
     /// A queue with nobody in it.
     pub fn new() -> anyhow::Result<Self> {
         let at_once = thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
+        let memory = Memory::default();
         Ok(Self(Arc::new(Inner {
             places: Arc::new(Semaphore::new(at_once + WAITING)),
             turns: Arc::new(Semaphore::new(at_once)),
-            decoy: hash(&rand::random::<[u8; 32]>())?,
+            decoy: memory.hash(&rand::random::<[u8; 32]>())?,
+            memory,
         })))
     }
 
@@ -70,7 +77,7 @@ impl Place {
     /// The hash of a new password, in PHC format.
     pub async fn hash(self, password: NewPassword) -> anyhow::Result<String> {
         let (hash, _turn) =
-            self.turn().await?.work("hash", move |_decoy| hash(password.as_bytes())).await?;
+            self.turn().await?.work("hash", move |of| of.memory.hash(password.as_bytes())).await?;
         Ok(hash)
     }
 
@@ -89,8 +96,9 @@ impl Turn {
         password: Password,
         stored: Option<String>,
     ) -> anyhow::Result<(bool, Self)> {
-        self.work("verify", move |decoy| {
-            let same = verify(password.as_bytes(), stored.as_deref().unwrap_or(decoy))?;
+        self.work("verify", move |of| {
+            let stored_or_decoy = stored.as_deref().unwrap_or(&of.decoy);
+            let same = of.memory.verify(password.as_bytes(), stored_or_decoy)?;
             Ok(same && stored.is_some())
         })
         .await
@@ -99,35 +107,67 @@ impl Turn {
     async fn work<T: Send + 'static>(
         self,
         operation: &'static str,
-        work: impl FnOnce(&str) -> anyhow::Result<T> + Send + 'static,
+        work: impl FnOnce(&Inner) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<(T, Self)> {
         metrics::counter!("password_hashes_total", "operation" => operation).increment(1);
         // Goes on to its end when the caller has gone away, and takes up its turn until then.
-        let (result, turn) =
-            tokio::task::spawn_blocking(move || (work(&self.passwords.0.decoy), self))
-                .await
-                .context("hashing a password panicked")?;
+        let (result, turn) = tokio::task::spawn_blocking(move || (work(&self.passwords.0), self))
+            .await
+            .context("hashing a password panicked")?;
         Ok((result?, turn))
     }
 }
 
-/// Argon2id with the parameters that OWASP recommends: 19 MiB, two passes, one lane.
-fn argon2() -> anyhow::Result<Argon2<'static>> {
-    let params = Params::new(19 * 1024, 2, 1, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
+impl Memory {
+    /// Argon2id with the parameters that OWASP recommends: 19 MiB, two passes, one lane.
+    fn hash(&self, password: &[u8]) -> anyhow::Result<String> {
+        let params = Params::new(19 * 1024, 2, 1, None)?;
+        let salt: [u8; Salt::RECOMMENDED_LENGTH] = rand::random();
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        let hash = PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&params).context("cannot write the parameters")?,
+            salt: Some(Salt::new(&salt).context("cannot write the salt")?),
+            hash: Some(self.fill(algorithm, version, params, password, &salt)?),
+        };
+        Ok(hash.to_string())
+    }
 
-fn hash(password: &[u8]) -> anyhow::Result<String> {
-    let hash = argon2()?.hash_password(password).context("cannot hash a password")?;
-    Ok(hash.to_string())
-}
+    fn verify(&self, password: &[u8], stored: &str) -> anyhow::Result<bool> {
+        let stored = PasswordHash::new(stored).context("a stored password hash cannot be read")?;
+        let part = "a stored password hash lacks a part";
+        let (salt, expected) = (stored.salt.context(part)?, stored.hash.context(part)?);
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+        let version = Version::try_from(stored.version.context(part)?)?;
+        let params = Params::try_from(&stored).context("parameters that cannot be read")?;
+        // Compares in a time that tells nothing of where they differ.
+        Ok(self.fill(algorithm, version, params, password, &salt)? == expected)
+    }
 
-fn verify(password: &[u8], stored: &str) -> anyhow::Result<bool> {
-    let stored = PasswordHash::new(stored).context("a stored password hash cannot be read")?;
-    match argon2()?.verify_password(password, &stored) {
-        Ok(()) => Ok(true),
-        Err(Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(error).context("cannot check a password"),
+    fn fill(
+        &self,
+        algorithm: Algorithm,
+        version: Version,
+        params: Params,
+        password: &[u8],
+        salt: &[u8],
+    ) -> anyhow::Result<Output> {
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let blocks = params.block_count();
+        let mut memory = self.kept().pop().unwrap_or_default();
+        memory.resize(blocks, Block::default());
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut output = vec![0; length];
+        let filled =
+            argon2.hash_password_into_with_memory(password, salt, &mut output, &mut memory);
+        self.kept().push(memory);
+        filled.context("cannot hash a password")?;
+        Output::new(&output).context("cannot keep the hash of a password")
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,6 +213,7 @@ mod tests {
             places: Arc::clone(&passwords.0.places),
             turns: Arc::clone(&passwords.0.turns),
             decoy: stored,
+            memory: Memory::default(),
         }));
         let decoy = "correct horse".parse().unwrap();
         assert_eq!(verify(place(&decoyed), decoy, None).await, Some(false));

@@ -72,12 +72,13 @@ pub(super) fn all(command: &Command, matches: &ArgMatches) -> Vec<Variable> {
         let from = match matches.value_source(id) {
             Some(ValueSource::EnvVariable) => "environment",
             Some(ValueSource::CommandLine) => "argument",
-            Some(_) if is_secret(arg) => "file",
+            // None has a default but an empty one.
+            Some(_) if is_secret(arg) && value.as_ref().is_some_and(|it| !it.is_empty()) => "file",
             Some(_) => "default",
             None => "not set",
         };
         let value = match value {
-            Some(_) if is_secret(arg) => "(secret)".to_owned(),
+            Some(value) if is_secret(arg) && !value.is_empty() => "(secret)".to_owned(),
             value => value.unwrap_or_default(),
         };
         Some(Variable { name: name(arg)?, value, from })

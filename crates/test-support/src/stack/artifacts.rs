@@ -19,7 +19,7 @@ const POM: &str = include_str!("../../stack/pom.xml");
 /// Where the servers' programs are.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
-    pub(super) java: PathBuf,
+    pub(crate) java: PathBuf,
     /// Folder of Kafka's jars.
     pub(super) kafka: PathBuf,
     /// Folder with Postgres' `bin`, `lib` and `share`, where its account can reach it.

@@ -21,7 +21,7 @@ pub(super) async fn java(progress: Progress<'_>) -> Result<PathBuf> {
 }
 
 /// The Maven program.
-pub(super) async fn maven(progress: Progress<'_>) -> Result<PathBuf> {
+pub(crate) async fn maven(progress: Progress<'_>) -> Result<PathBuf> {
     if let Some(maven) = on_path("mvn") {
         return Ok(maven);
     }
