@@ -1,7 +1,7 @@
 //! What an operator asks of the brokers: topics, how far the groups are, and all records of one key.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -26,6 +26,8 @@ use crate::{
 
 /// How long is waited for the next record of a partition that has not ended.
 const NEXT_RECORD: Duration = Duration::from_secs(5);
+
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The brokers, as an operator sees them.
 #[derive(Debug, Clone)]
@@ -87,7 +89,8 @@ impl Admin {
 
     /// Makes the topics of these names where they are missing, each with so many partitions, and replicas on
     /// so many brokers. What whoever comes new has to read from the beginning, keys and the catalogue, is kept
-    /// for good; the others as long as the brokers keep what they are not told about.
+    /// for good; the others as long as the brokers keep what they are not told about. Returns once all of them can be
+    /// written and read.
     pub async fn create_topics(
         &self,
         names: &[String],
@@ -113,8 +116,25 @@ impl Admin {
                 Err(MessagingError::Topic { name, cause: KafkaError::AdminOp(code) })
             }
         };
-        let made: Result<Vec<Made>, _> = made.into_iter().map(outcome).collect();
-        Ok(names.iter().cloned().zip(made?).collect())
+        let made: Vec<Made> = made.into_iter().map(outcome).collect::<Result<_, _>>()?;
+        self.until_they_lead(names).await?;
+        Ok(names.iter().cloned().zip(made).collect())
+    }
+
+    /// Waits until every partition can be written and read, which comes a little after it is made.
+    async fn until_they_lead(&self, names: &[String]) -> Result<(), MessagingError> {
+        let given_up = Instant::now() + REQUEST_TIMEOUT;
+        loop {
+            let cause = match self.topics(names.to_vec()).await {
+                Ok(topics) if topics.len() == names.len() => return Ok(()),
+                Ok(_) => KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopic).into(),
+                Err(error) => error,
+            };
+            if Instant::now() > given_up {
+                return Err(cause);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// Those of the topics of these names that are there.
