@@ -1,4 +1,4 @@
-//! Imports run one way: services → service-kit → messaging → contracts.
+//! Imports run one way: services → service-kit → messaging → spans → contracts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -20,8 +20,11 @@ struct Package {
 fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
     match name {
         "contracts" => Some(&[]),
-        "messaging" | "test-support" => Some(&["contracts"]),
-        "service-kit" => Some(&["contracts", "messaging"]),
+        "spans" | "test-support" => Some(&["contracts"]),
+        "messaging" => Some(&["contracts", "spans"]),
+        "service-kit" => Some(&["contracts", "messaging", "spans"]),
+        // The brokers by what messaging says of them, its variables by the kit.
+        "boutique" => Some(&["contracts", "messaging", "service-kit"]),
         // Of `bench`, the plan and the outcome of a run alone.
         "xtask" => Some(&["bench", "contracts", "test-support"]),
         // Hears of the ends of orders from the topics, and is compared with what services are made of. Nobody but
