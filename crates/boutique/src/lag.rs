@@ -13,6 +13,7 @@ use crate::table::table;
 
 pub async fn show(admin: &Admin, out: &mut impl Write) -> anyhow::Result<()> {
     let topics: Vec<String> = Topic::ALL.iter().map(|topic| topic.name().to_owned()).collect();
+    let topics = admin.topics(topics).await.context("cannot ask the brokers")?;
     let asking = services::consumers().map(async |service| {
         let progress = admin.progress(service, topics.clone()).await;
         let progress = progress.with_context(|| format!("cannot ask how far {service} is"))?;

@@ -52,7 +52,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<TopicsCommand>,
     },
-    /// Shows how many records each service has still to process
+    /// Shows how many records each service has still to process, of the topics it has processed something of
     Lag,
     /// Shows what waits in each service to be published, for how long, and who publishes it
     Outbox,
@@ -71,7 +71,7 @@ enum TopicsCommand {
         #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i32).range(1..=1000))]
         partitions: i32,
         /// Brokers that have each partition: 3 wherever orders must survive the loss of one
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..=9))]
         replication: i32,
     },
 }

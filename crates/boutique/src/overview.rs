@@ -12,7 +12,7 @@ pub async fn outbox(urls: &ServiceUrls, out: &mut impl Write) -> anyhow::Result<
         let leads = figures.sum("outbox_relay_leader").unwrap_or_default() > 0.0;
         let age = figures.sum("outbox_oldest_row_age_seconds").unwrap_or_default();
         [
-            count(figures.sum("outbox_rows")),
+            if leads { count(figures.sum("outbox_rows")) } else { "-".to_owned() },
             if leads { format!("{age:.1} s") } else { "-".to_owned() },
             if leads { "yes" } else { "no, another replica or none" }.to_owned(),
         ]

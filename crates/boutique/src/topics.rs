@@ -20,7 +20,11 @@ pub async fn list(admin: &Admin, out: &mut impl Write) -> anyhow::Result<()> {
         .map(String::as_str)
         .collect();
     if !missing.is_empty() {
-        writeln!(out, "\nmissing: {}; `boutique topics create` makes them", missing.join(", "))?;
+        writeln!(
+            out,
+            "\nmissing: {}; `boutique topics create --replication N` makes them",
+            missing.join(", ")
+        )?;
     }
     Ok(())
 }
@@ -29,7 +33,8 @@ fn row(topic: &TopicState) -> [String; 5] {
     let partitions = &topic.partitions;
     let replication = partitions.iter().map(|partition| partition.replicas).min();
     let behind = partitions.iter().filter(|p| p.in_sync < p.replicas).count();
-    let records: i64 = partitions.iter().map(|partition| partition.end - partition.start).sum();
+    let offsets = partitions.iter().filter_map(|partition| partition.offsets);
+    let records: i64 = offsets.map(|(start, end)| end - start).sum();
     [
         topic.name.clone(),
         partitions.len().to_string(),

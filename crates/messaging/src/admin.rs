@@ -62,10 +62,8 @@ pub struct PartitionState {
     pub replicas: usize,
     /// Those of them that have all of it.
     pub in_sync: usize,
-    /// The first offset that is kept.
-    pub start: i64,
-    /// The offset that the next record gets.
-    pub end: i64,
+    /// The first offset that is kept, and the one that the next record gets; unknown while no broker leads it.
+    pub offsets: Option<(i64, i64)>,
 }
 
 /// How far a service's group is with a partition.
@@ -88,7 +86,7 @@ impl Admin {
     }
 
     /// Makes the topics of these names where they are missing, each with so many partitions, and replicas on
-    /// so many brokers. What whoever comes new has to read from the beginning, keys and the catalogue, is kept
+    /// so many brokers, of which most must have a record before it counts as written. What whoever comes new has to read from the beginning, keys and the catalogue, is kept
     /// for good; the others as long as the brokers keep what they are not told about. Returns once all of them can be
     /// written and read.
     pub async fn create_topics(
@@ -100,8 +98,10 @@ impl Admin {
         let admin: AdminClient<DefaultClientContext> = self.config().create()?;
         let kept = [Topic::Users, Topic::Products].map(|topic| self.kafka.topic_name(topic.name()));
         let full: Vec<String> = names.iter().map(|name| self.kafka.topic_name(name)).collect();
+        let most = (replicas / 2 + 1).to_string();
         let new = full.iter().map(|name| {
-            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas))
+                .set("min.insync.replicas", &most);
             if kept.contains(name) { topic.set("retention.ms", "-1") } else { topic }
         });
         let new: Vec<_> = new.collect();
@@ -126,7 +126,9 @@ impl Admin {
         let given_up = Instant::now() + REQUEST_TIMEOUT;
         loop {
             let cause = match self.topics(names.to_vec()).await {
-                Ok(topics) if topics.len() == names.len() => return Ok(()),
+                Ok(topics) if topics.len() == names.len() && topics.iter().all(is_led) => {
+                    return Ok(());
+                }
                 Ok(_) => KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopic).into(),
                 Err(error) => error,
             };
@@ -154,9 +156,12 @@ impl Admin {
                     .flat_map(MetadataTopic::partitions)
                 {
                     let id = partition.id();
-                    let (start, end) = consumer.fetch_watermarks(&full, id, REQUEST_TIMEOUT)?;
+                    let offsets = match partition.leader() {
+                        0.. => Some(consumer.fetch_watermarks(&full, id, REQUEST_TIMEOUT)?),
+                        _ => None,
+                    };
                     let (replicas, in_sync) = (partition.replicas().len(), partition.isr().len());
-                    partitions.push(PartitionState { id, replicas, in_sync, start, end });
+                    partitions.push(PartitionState { id, replicas, in_sync, offsets });
                 }
                 if !partitions.is_empty() {
                     partitions.sort_unstable_by_key(|partition| partition.id);
@@ -168,13 +173,12 @@ impl Admin {
         .await
     }
 
-    /// How far the group of a service is with the topics of these names.
+    /// How far the group of a service is with these topics; partitions that no broker leads are left out.
     pub async fn progress(
         &self,
         service: &str,
-        names: Vec<String>,
+        topics: Vec<TopicState>,
     ) -> Result<Vec<Progress>, MessagingError> {
-        let topics = self.topics(names).await?;
         let kafka = self.kafka.clone();
         let mut config = self.config();
         config.set("group.id", kafka.topic_name(service));
@@ -196,13 +200,14 @@ impl Admin {
                         Some(Offset::Offset(offset)) => Some(offset),
                         _ => None,
                     };
+                    let Some((start, end)) = partition.offsets else { continue };
                     // What is not kept any more can wait for nobody.
-                    let next = committed.unwrap_or(partition.start).max(partition.start);
+                    let next = committed.unwrap_or(start).max(start);
                     progress.push(Progress {
                         topic: topic.name.clone(),
                         partition: partition.id,
                         committed,
-                        lag: (partition.end - next).max(0),
+                        lag: (end - next).max(0),
                     });
                 }
             }
@@ -221,7 +226,11 @@ impl Admin {
         let kafka = self.kafka.clone();
         let mut config = self.config();
         // librdkafka wants a group for any assignment; nothing is ever committed to this one.
-        config.set("group.id", kafka.topic_name("operator")).set("enable.auto.commit", "false");
+        config
+            .set("group.id", kafka.topic_name("operator"))
+            .set("enable.auto.commit", "false")
+            // What is deleted while it is read is passed over.
+            .set("auto.offset.reset", "earliest");
         let topics: HashMap<String, Topic> =
             topics.iter().map(|topic| (kafka.topic_name(topic.name()), *topic)).collect();
         let mut events = blocking(move || {
@@ -235,7 +244,12 @@ impl Admin {
                         RDKafkaErrorCode::OperationTimedOut,
                     ));
                 };
-                let message = message?;
+                let message = match message {
+                    Ok(message) => message,
+                    Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error),
+                    // The client tries on; without an answer the time ends.
+                    Err(_) => continue,
+                };
                 let place = (message.topic().to_owned(), message.partition());
                 if open.get(&place).is_some_and(|end| message.offset() + 1 >= *end) {
                     open.remove(&place);
@@ -258,6 +272,10 @@ impl Admin {
     fn config(&self) -> ClientConfig {
         self.kafka.client("operator")
     }
+}
+
+fn is_led(topic: &TopicState) -> bool {
+    topic.partitions.iter().all(|partition| partition.offsets.is_some())
 }
 
 /// The topics of an installation: those of the contracts, and the dead letters of the services that consume.

@@ -27,6 +27,15 @@ pub(crate) struct Batch<'p> {
     poison: Vec<(&'p BorrowedMessage<'p>, Topic, Poison)>,
 }
 
+/// What became of a batch's events, by where they are in it.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Those that were not processed before.
+    fresh: Vec<usize>,
+    /// Those of them that are dead letters now.
+    letters: Vec<usize>,
+}
+
 /// How one attempt is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -105,9 +114,10 @@ impl<'p> Batch<'p> {
         self.events.len() + self.poison.len()
     }
 
-    /// Tells the traces of its events that it is processed.
-    pub(crate) fn tell_steps(&self, service: &str, started: Instant) {
-        steps::processed(service, started, &self.events);
+    /// Tells the traces of its events what became of them, since the first attempt.
+    pub(crate) fn tell_steps(&self, service: &str, started: Instant, done: &Done) {
+        let processed = done.fresh.iter().map(|at| (&self.events[*at], done.letters.contains(at)));
+        steps::processed(service, started, processed);
     }
 
     /// The length as metrics take it.
@@ -115,16 +125,16 @@ impl<'p> Batch<'p> {
         as_metric(self.len())
     }
 
-    /// Processes the batch in one transaction; on `Ok` it is committed.
+    /// Processes the batch in one transaction; on `Ok` it is committed, and told what became of its events.
     pub(crate) async fn process<H: Handler>(
         &self,
         outbox: &Outbox,
         handler: &H,
         mode: Mode,
         attempts: Attempts,
-    ) -> Result<(), Failed> {
+    ) -> Result<Done, Failed> {
         if self.len() == 0 {
-            return Ok(());
+            return Ok(Done::default());
         }
         let mut inner = outbox.pool().begin().await?;
         let ids: Vec<Uuid> = self.events.iter().map(|event| event.id).collect();
@@ -146,14 +156,16 @@ impl<'p> Batch<'p> {
         let positions = self.fresh_positions(fresh);
         metrics::counter!("events_deduplicated_total")
             .increment((self.events.len() - positions.len()) as u64);
-        if positions.len() == self.events.len() {
-            self.handle(&mut tx, handler, &self.events, &positions, mode, attempts).await?;
-        } else if !positions.is_empty() {
+        let letters = if positions.len() == self.events.len() {
+            self.handle(&mut tx, handler, &self.events, &positions, mode, attempts).await?
+        } else if positions.is_empty() {
+            Vec::new()
+        } else {
             let events: Vec<_> = positions.iter().map(|&at| self.events[at].clone()).collect();
-            self.handle(&mut tx, handler, &events, &positions, mode, attempts).await?;
-        }
+            self.handle(&mut tx, handler, &events, &positions, mode, attempts).await?
+        };
         tx.commit().await?;
-        Ok(())
+        Ok(Done { fresh: positions, letters })
     }
 
     /// Where the events are that were not processed before: the first of each id.
@@ -161,6 +173,7 @@ impl<'p> Batch<'p> {
         (0..self.events.len()).filter(|&at| fresh.remove(&self.events[at].id)).collect()
     }
 
+    /// Returns where the events are that became dead letters.
     async fn handle<H: Handler>(
         &self,
         tx: &mut Tx,
@@ -169,10 +182,11 @@ impl<'p> Batch<'p> {
         positions: &[usize],
         mode: Mode,
         attempts: Attempts,
-    ) -> Result<(), Failed> {
+    ) -> Result<Vec<usize>, Failed> {
         if mode == Mode::Whole {
-            return call(handler, tx, events).await;
+            return call(handler, tx, events).await.map(|()| Vec::new());
         }
+        let mut letters = Vec::new();
         // Halves are processed left to right, so the order of each key is kept.
         let mut pending = Vec::from([(0, events.len())]);
         while let Some((start, end)) = pending.pop() {
@@ -203,8 +217,9 @@ impl<'p> Batch<'p> {
                 marked_inbox: true,
             };
             dead_letter::keep(tx, self.messages[at], event.topic.name(), failure).await?;
+            letters.push(at);
         }
-        Ok(())
+        Ok(letters)
     }
 }
 

@@ -149,15 +149,16 @@ impl<H: Handler> Consumer<H> {
         let mut backoff = Backoff::default();
         let mut attempts = Attempts { count: 1, failed_since: None, conflicts: 0 };
         let mut mode = Mode::Whole;
+        let begun = Instant::now();
         loop {
             let started = Instant::now();
             let processing = batch.process(&self.outbox, &self.handler, mode, attempts);
             let error = match in_time(processing).await {
-                Ok(()) => {
+                Ok(done) => {
                     metrics::histogram!("consumer_batch_events").record(batch.size());
                     metrics::histogram!("consumer_batch_duration_seconds")
                         .record(started.elapsed());
-                    batch.tell_steps(service, started);
+                    batch.tell_steps(service, begun, &done);
                     return Outcome::Committed;
                 }
                 Err(error) => error,

@@ -18,13 +18,16 @@ pub(crate) fn tell(statistics: &Statistics, topics: &HashMap<String, Topic>) {
     }
 }
 
-/// What lies behind the offset that is to be committed next, or, while this member has processed nothing,
-/// behind the committed one; 0 where the partition is not read here.
+/// What lies behind the offset that is to be committed next; while this member has processed nothing, behind the
+/// committed one; where none ever was, all there is. 0 where the partition is not read here.
 fn lag(partition: &Partition) -> i64 {
     match partition {
         Partition { fetch_state, .. } if fetch_state != "active" => 0,
-        Partition { consumer_lag_stored: lag @ 0.., .. } => *lag,
-        Partition { consumer_lag: lag, .. } => (*lag).max(0),
+        Partition { consumer_lag_stored: lag @ 0.., .. }
+        | Partition { consumer_lag: lag @ 0.., .. } => *lag,
+        // Neither is known before the first answer.
+        Partition { ls_offset: end @ 0.., lo_offset: start @ 0.., .. } => (end - start).max(0),
+        _ => 0,
     }
 }
 
@@ -47,7 +50,13 @@ mod tests {
         };
         assert_eq!(lag(&partition("active", 7, 9)), 7);
         assert_eq!(lag(&partition("active", -1, 9)), 9);
-        assert_eq!(lag(&partition("active", -1, -1)), 0);
+        let new = |lo_offset, ls_offset| Partition {
+            lo_offset,
+            ls_offset,
+            ..partition("active", -1, -1)
+        };
+        assert_eq!(lag(&new(3, 10)), 7);
+        assert_eq!(lag(&new(-1001, -1001)), 0);
         assert_eq!(lag(&partition("none", 7, 9)), 0);
     }
 }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use crate::{
     pack::{Head, LetterCopy, Packs},
-    record::child_span,
     steps,
 };
 
@@ -136,7 +135,7 @@ impl Tx {
         if payload.len() > MAX_PAYLOAD {
             return Err(PublishError { event_type, key, size: payload.len() });
         }
-        let (id, topic, context) = (Uuid::now_v7(), event.topic().name(), child_span(*trace));
+        let (id, topic, context) = (Uuid::now_v7(), event.topic().name(), spans::next(*trace));
         let traceparent = &context.to_string();
         self.packs.event(&Head { id, topic, key: &key, event_type, traceparent }, &payload);
         if spans::records(&context) {
@@ -160,7 +159,8 @@ impl Tx {
     }
 
     /// Calls `tell` once this transaction is committed, to tell a task of this process. Not called where
-    /// the transaction is rolled back, or the process ends right behind the commit.
+    /// the transaction is rolled back, nor where the process ends, or the commit is not waited for to its end,
+    /// although it may have been made.
     pub fn after_commit(&mut self, tell: impl FnOnce() + Send + 'static) {
         self.after_commit.0.push(Box::new(tell));
     }

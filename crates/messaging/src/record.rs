@@ -139,8 +139,3 @@ pub fn new_trace() -> TraceContext {
     let trace = TraceContext::new(rand::random(), rand::random());
     TraceContext { sampled: spans::samples(trace.trace_id), ..trace }
 }
-
-/// The same trace, one span further.
-pub(crate) fn child_span(trace: TraceContext) -> TraceContext {
-    trace.child(rand::random())
-}

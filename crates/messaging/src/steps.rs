@@ -45,15 +45,20 @@ pub(crate) fn sent(service: &str, started: Instant, records: usize, links: Vec<T
     }
 }
 
-/// Tells that these events were processed together, each for its own trace.
-pub(crate) fn processed(service: &str, started: Instant, events: &[Received]) {
-    let recorded = || events.iter().filter(|event| spans::records(&event.trace));
-    let links: Vec<_> = recorded().map(|event| event.trace).collect();
-    if links.is_empty() {
+/// Tells that these events were processed together, each for its own trace, and which of them are dead letters.
+pub(crate) fn processed<'e>(
+    service: &str,
+    started: Instant,
+    events: impl ExactSizeIterator<Item = (&'e Received, bool)>,
+) {
+    let messages = events.len();
+    let recorded: Vec<_> = events.filter(|(event, _)| spans::records(&event.trace)).collect();
+    if recorded.is_empty() {
         return;
     }
+    let links: Vec<_> = recorded.iter().map(|(event, _)| event.trace).collect();
     let together = spans::apart();
-    for event in recorded() {
+    for (event, is_letter) in recorded {
         let (topic, kind) = (event.topic.name(), event.event.event_type().name());
         spans::tell(Step {
             name: format!("process {topic}"),
@@ -63,17 +68,10 @@ pub(crate) fn processed(service: &str, started: Instant, events: &[Received]) {
             started,
             links: vec![together],
             attributes: attributes(topic, kind, event.event.key(), event.id).into(),
-            error: None,
+            error: is_letter.then(|| "it is a dead letter".to_owned()),
         });
     }
-    batch(
-        format!("process {service} batch"),
-        Kind::Consumer,
-        together,
-        started,
-        events.len(),
-        links,
-    );
+    batch(format!("process {service} batch"), Kind::Consumer, together, started, messages, links);
 }
 
 fn batch(

@@ -79,7 +79,8 @@ enum ConfigCommand {
 #[derive(Subcommand)]
 enum NoCommand {}
 
-/// Runs a service from the command line: `serve`, which is the default, or `migrate`.
+/// Runs a service from the command line: `serve`, which is the default, `migrate`, `config check` or
+/// `healthcheck`.
 ///
 /// `start` gets the kit and the service's own configuration, and starts what the service consists
 /// of; `main` then runs it until SIGTERM, Ctrl-C or a failure. It returns what [`Kit::serve_http`]
@@ -159,16 +160,14 @@ fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
     run: impl AsyncFnOnce(&mut Kit, C, X) -> anyhow::Result<T>,
 ) -> anyhow::Result<ExitCode> {
     telemetry::init(&cli.kit.telemetry)?;
-    let environment: Vec<String> =
-        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-    for warning in variables::unknown(variables, environment.iter().map(String::as_str)) {
-        tracing::warn!("{warning}");
-    }
     match cli.command {
         Some(Command::Healthcheck) => {
             return healthcheck::ask(cli.kit.http.listen_addr).map(|()| ExitCode::SUCCESS);
         }
         Some(Command::Config(ConfigCommand::Check)) => {
+            warn_of_unknown(variables);
+            // First, since it is for what must not be shown.
+            cli.kit.telemetry.check()?;
             io::stdout().write_all(variables::table(variables).as_bytes())?;
             check(cli.kit, &cli.config)?;
             return Ok(ExitCode::SUCCESS);
@@ -176,7 +175,10 @@ fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
         _ => {}
     }
     if let None | Some(Command::Serve) = cli.command {
-        telemetry::start_tracing(service.name, &cli.kit.telemetry)?;
+        warn_of_unknown(variables);
+        cli.kit.telemetry.check()?;
+        cli.kit.registry.check()?;
+        telemetry::start_tracing(service.name, &cli.kit.telemetry);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(run_command(service, cli, start, run));
@@ -186,9 +188,18 @@ fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
     result
 }
 
+fn warn_of_unknown(variables: &[Variable]) {
+    let environment: Vec<String> =
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    for warning in variables::unknown(variables, environment.iter().map(String::as_str)) {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// What can be told of a configuration without reaching for anything.
 fn check(args: KitArgs, config: &impl ServiceConfig) -> anyhow::Result<()> {
     database::check_url(&args.database)?;
+    args.registry.check()?;
     args.kafka.config()?;
     config.check()
 }
@@ -283,6 +294,7 @@ mod tests {
         let mut names: Vec<_> = variables.iter().map(|variable| &variable.name).collect();
         assert!(names.contains(&&"SEED_COUNT".to_owned()));
         let listed = names.len();
+        names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), listed);
     }

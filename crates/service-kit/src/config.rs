@@ -100,8 +100,7 @@ pub struct TelemetryArgs {
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
         value_name = "OTEL_EXPORTER_OTLP_ENDPOINT",
         default_value = "",
-        hide_default_value = true,
-        value_parser = collector
+        hide_default_value = true
     )]
     pub otel_exporter_otlp_endpoint: String,
     /// How many of the traces that begin here are recorded, from 0 to 1; whether others are is for their callers to
@@ -147,13 +146,35 @@ impl ShutdownArgs {
     }
 }
 
-fn collector(value: &str) -> Result<String, String> {
-    if value.is_empty() || value.starts_with("http://") {
-        Ok(value.to_owned())
-    } else {
-        Err("it must begin with http://; a collector that wants TLS is best reached through one beside the service"
-            .to_owned())
+impl TelemetryArgs {
+    /// Fails where the collector cannot be reached by its URL, which is not repeated.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let url = &self.otel_exporter_otlp_endpoint;
+        plain_http("OTEL_EXPORTER_OTLP_ENDPOINT", url)?;
+        anyhow::ensure!(
+            !url.contains('@'),
+            "OTEL_EXPORTER_OTLP_ENDPOINT must hold no password; OTEL_EXPORTER_OTLP_HEADERS may"
+        );
+        Ok(())
     }
+}
+
+impl RegistryArgs {
+    /// Fails where the registry cannot be reached by its URL, which is not repeated.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        plain_http("SCHEMA_REGISTRY_URL", &self.schema_registry_url)
+    }
+}
+
+// Both are inside, or beside the service.
+fn plain_http(variable: &str, url: &str) -> anyhow::Result<()> {
+    let is_valid = url.is_empty()
+        || url.parse::<axum::http::Uri>().is_ok_and(|url| url.scheme_str() == Some("http"));
+    anyhow::ensure!(
+        is_valid,
+        "{variable} must be a URL that begins with http://; TLS is not spoken there"
+    );
+    Ok(())
 }
 
 fn ratio(value: &str) -> Result<f64, String> {

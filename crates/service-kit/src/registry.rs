@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a registry that is away is waited for.
-const AWAY: Duration = Duration::from_secs(30);
+const AWAY: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What readers of the version before can read: a field may be added, and none that was there may change. The
@@ -24,8 +24,24 @@ const COMPATIBILITY: &str = "FORWARD";
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
 /// Registers the schemas of the events that `service` publishes. Fails where the registry refuses one, which names
-/// the event and the registry's reason.
+/// the event and the registry's reason. One that is away for long is told of in the log and done without: nothing
+/// that the service does needs it.
 pub(crate) async fn register(url: &str, service: &str) -> anyhow::Result<()> {
+    match register_all(url, service).await {
+        Err(error) if error.is::<Away>() => {
+            tracing::warn!(error = format!("{error:#}"), "schemas are not registered");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Nothing was registered or refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema registry (SCHEMA_REGISTRY_URL) is away")]
+struct Away;
+
+async fn register_all(url: &str, service: &str) -> anyhow::Result<()> {
     let registry = Registry {
         http: Client::builder().timeout(PATIENCE).build()?,
         url: url.trim_end_matches('/').to_owned(),
@@ -108,7 +124,7 @@ impl Registry {
                 Err(error) => error.without_url().into(),
             };
             if Instant::now() > given_up {
-                return Err(error.context("the schema registry (SCHEMA_REGISTRY_URL) is away"));
+                return Err(error.context(Away));
             }
             tracing::warn!(error = format!("{error:#}"), "waiting for the schema registry");
             tokio::time::sleep(PAUSE).await;

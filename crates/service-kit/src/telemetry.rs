@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, TelemetryArgs};
@@ -23,14 +23,17 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends the traces of a service to the collector, if there is one. Not inside an asynchronous runtime.
-pub(crate) fn start_tracing(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<()> {
+/// Sends the traces of a service to the collector, if there is one. Without it the shop is as open: what is wrong
+/// is logged. Not inside an asynchronous runtime.
+pub(crate) fn start_tracing(service: &'static str, args: &TelemetryArgs) {
     let endpoint = &args.otel_exporter_otlp_endpoint;
     if endpoint.is_empty() {
-        return Ok(());
+        return;
     }
-    spans::start(service, endpoint, args.otel_traces_sampler_arg)
-        .context("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used")
+    if let Err(error) = spans::start(service, endpoint, args.otel_traces_sampler_arg) {
+        let error = anyhow::Error::new(error);
+        tracing::warn!(error = format!("{error:#}"), "no traces are sent");
+    }
 }
 
 // The default hook writes bare text, which breaks a stream of JSON lines.

@@ -19,7 +19,10 @@ use crate::sampling::Sampling;
 
 /// What is finished and not yet sent; more is dropped rather than waited for.
 const QUEUE: usize = 8192;
+/// How long the collector may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a process that stops, which has little time left, waits for it.
+const LAST: Duration = Duration::from_millis(500);
 
 static EXPORT: OnceLock<Export> = OnceLock::new();
 
@@ -83,11 +86,11 @@ pub fn start(service: &'static str, endpoint: &str, ratio: f64) -> Result<(), St
     Ok(())
 }
 
-/// Sends what is left. Blocks for three seconds at the most.
+/// Sends what is left. Blocks for half a second at the most.
 pub fn stop() {
     if let Some(export) = EXPORT.get() {
         // Nobody is left to be told that the last spans are lost.
-        let _ = export.processor.shutdown_with_timeout(PATIENCE);
+        let _ = export.processor.shutdown_with_timeout(LAST);
     }
 }
 

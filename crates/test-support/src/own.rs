@@ -10,6 +10,7 @@ use futures_util::future::{join_all, try_join_all};
 use nix::sys::signal::Signal;
 
 use crate::leftovers::{is_left, new_id};
+use crate::registry::OwnRegistry;
 use crate::stack::{
     Artifacts, Cluster, Folders, Guard, Kafka, Postgres, ServerProcess, checkout, free_port,
 };
@@ -185,12 +186,12 @@ impl Drop for OwnPostgres {
     }
 }
 
-async fn artifacts() -> Artifacts {
+pub(crate) async fn artifacts() -> Artifacts {
     Artifacts::ensure(&checkout(), &|_| ()).await.expect("the servers' programs")
 }
 
 /// New folders, after those of ended test processes were cleaned.
-async fn own_folders() -> Folders {
+pub(crate) async fn own_folders() -> Folders {
     remove_left_servers().await.expect("the folders of the test's own servers");
     Folders::new(&checkout(), &format!("{OWN}{}", new_id())).expect("folders")
 }
@@ -204,6 +205,7 @@ pub async fn remove_left_servers() -> Result<()> {
                 Kafka::stop_in(&folders.kafka(number)).await;
             }
             Postgres::stop_in(&folders.postgres()).await;
+            OwnRegistry::stop_in(&folders).await;
             // Another test process may be removing it too.
             let _ = folders.remove();
         }
@@ -212,7 +214,7 @@ pub async fn remove_left_servers() -> Result<()> {
 }
 
 /// Ends processes and removes their folder, in a drop that cannot await.
-fn remove(processes: &[&ServerProcess], signal: Signal, folders: &Folders) {
+pub(crate) fn remove(processes: &[&ServerProcess], signal: Signal, folders: &Folders) {
     for process in processes {
         process.send(signal);
     }

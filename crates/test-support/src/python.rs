@@ -1,25 +1,25 @@
 //! Python programs with exactly the packages they ask for.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use tokio::process::Command;
-use tokio::sync::Mutex;
 
-use crate::stack::needs;
-use crate::stack::{Progress, checkout, fnv1a, run_to_end};
+use crate::stack::{Progress, checkout, fnv1a, lock, needs, run_to_end};
 
 /// The Python of an environment that has what this file of pinned requirements lists; made once, under `.local/`
 /// of the checkout.
 pub async fn python(requirements: &Path, progress: Progress<'_>) -> Result<PathBuf> {
-    static MAKING: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
-    let _alone = MAKING.lock().await;
     let list = std::fs::read(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
     // Named after what is in it, so that a change makes another.
     let whole = checkout().join(format!(".local/python-{:016x}", fnv1a(&list)));
     let program = whole.join("bin/python");
+    if whole.join("whole").exists() {
+        return Ok(program);
+    }
+    let _lock = lock(checkout().join(".local/servers.lock"), progress).await?;
+    // It may have been made meanwhile.
     if whole.join("whole").exists() {
         return Ok(program);
     }

@@ -9,10 +9,14 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
-use crate::stack::{Artifacts, ServerProcess, checkout, free_port, needs, run_to_end, wait_ready};
+use crate::own::{artifacts, own_folders, remove};
+use crate::stack::{
+    Folders, ServerProcess, checkout, free_port, lock, needs, run_to_end, wait_ready,
+};
 
 const VERSION: &str = "2.6.13.Final";
 const START: Duration = Duration::from_mins(2);
+const STOP: Duration = Duration::from_secs(5);
 
 /// Apicurio Registry, which speaks as Confluent's does and keeps what it is told in memory. It ends when it is
 /// dropped.
@@ -21,6 +25,7 @@ pub struct OwnRegistry {
     /// For those who register schemas.
     pub url: String,
     process: ServerProcess,
+    folders: Folders,
 }
 
 impl OwnRegistry {
@@ -34,11 +39,10 @@ impl OwnRegistry {
     }
 
     async fn try_start() -> Result<Self> {
-        let java = Artifacts::ensure(&checkout(), &|_| ()).await?.java;
+        let (java, folders) = (artifacts().await.java, own_folders().await);
         let programs = program().await?;
         let port = free_port()?;
-        let name = programs.join(format!("{port}"));
-        let (log, pid_file) = (name.with_extension("log"), name.with_extension("pid"));
+        let (log, pid_file) = (folders.local().join("registry.log"), pid_file(&folders));
         let mut command = Command::new(java);
         command
             .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
@@ -46,7 +50,7 @@ impl OwnRegistry {
             .arg(format!("-Dquarkus.http.port={port}"))
             .arg("-jar")
             .arg(programs.join(format!("apicurio-registry-app-{VERSION}-runner.jar")))
-            .current_dir(&programs);
+            .current_dir(folders.local());
         let process = ServerProcess::spawn(command, &log, &pid_file)?;
         let url = format!("http://127.0.0.1:{port}/apis/ccompat/v7");
         let started = wait_ready("the schema registry", &process, &log, START, async || {
@@ -58,20 +62,36 @@ impl OwnRegistry {
             process.send(Signal::SIGKILL);
             return Err(error);
         }
-        Ok(Self { url, process })
+        Ok(Self { url, process, folders })
+    }
+
+    /// Stops the one that runs in the folders of a test.
+    pub(crate) async fn stop_in(folders: &Folders) {
+        if let Some(process) = ServerProcess::find(&pid_file(folders)) {
+            process.end(Signal::SIGKILL, STOP).await;
+        }
     }
 }
 
 impl Drop for OwnRegistry {
     fn drop(&mut self) {
-        self.process.send(Signal::SIGKILL);
+        remove(&[&self.process], Signal::SIGKILL, &self.folders);
     }
+}
+
+fn pid_file(folders: &Folders) -> PathBuf {
+    folders.local().join("registry.pid")
 }
 
 /// The folder of its program.
 async fn program() -> Result<PathBuf> {
     let local = checkout().join(".local");
     let whole = local.join(format!("registry-{VERSION}"));
+    if whole.is_dir() {
+        return Ok(whole);
+    }
+    // One that was fetched meanwhile is there once the lock is had.
+    let _lock = lock(local.join("servers.lock"), &|_| ()).await?;
     if whole.is_dir() {
         return Ok(whole);
     }

@@ -40,7 +40,7 @@ pub(crate) const BUILT: &str = "BOUTIQUE_SERVICES_ARE_BUILT";
 /// The program that places the orders of a benchmark, and its package.
 pub(crate) const GENERATOR: (&str, &str) = ("boutique-load", "bench");
 
-/// Builds all services, with cargo's own progress shown, and returns the folder they are in.
+/// Builds all services and the operators' command line, with cargo's own progress shown, and returns the folder they are in.
 ///
 /// As shipped with the generator of load beside them: what is built by one command shares its dependencies,
 /// and by two they are built twice, for each with the features it asks for.
@@ -54,8 +54,8 @@ pub async fn build(profile: Profile) -> Result<PathBuf> {
     if profile == Profile::Release {
         command.args(["--release", "--package", GENERATOR.1]);
     }
-    for service in SERVICES {
-        command.args(["--package", service]);
+    for package in SERVICES.into_iter().chain(["boutique"]) {
+        command.args(["--package", package]);
     }
     let status = command.status().await.context("cannot run cargo")?;
     ensure!(status.success(), "building the services failed ({status})");

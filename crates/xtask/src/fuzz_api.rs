@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Result, ensure};
+use clap::builder::PossibleValuesParser;
 use test_support::python;
 use test_support::stack::{SERVICES, checkout};
 use tokio::process::Command;
@@ -26,7 +27,7 @@ pub struct Options {
     #[arg(long)]
     pub seed: Option<u64>,
     /// These services alone
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(SERVICES))]
     pub only: Vec<String>,
 }
 
@@ -46,13 +47,14 @@ pub async fn command(options: Options) -> Result<()> {
     };
     stack::with(settings, async |Stack { description, .. }| {
         let shop = Shop::new(description.urls())?;
-        let admin = shop.sign_in(&description.admin.email, &description.admin.password).await?;
         let urls = description.urls();
         let mut failed = Vec::new();
         for service in SERVICES {
             let is_asked = options.only.is_empty() || options.only.iter().any(|it| it == service);
             let Some(url) = urls.get(service).filter(|_| is_asked) else { continue };
             say(&format!("\n== {service}"));
+            // Anew each time: a token is good for a quarter of an hour.
+            let admin = shop.sign_in(&description.admin.email, &description.admin.password).await?;
             let mut command = Command::new(&program);
             command
                 .args(["run", &format!("{url}/openapi.json"), "--url", url])

@@ -115,6 +115,12 @@ impl Services {
         ensure!(program.is_file(), "{} is not there: was {service} built?", program.display());
         let url = self.database_urls.get(service).context("a service without a database")?;
         let mut command = Command::new(program);
+        // Those of the tools are none of the services', which would wonder about them.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"BOUTIQUE_") {
+                command.env_remove(name);
+            }
+        }
         command
             .current_dir(self.folders.local())
             .env("DATABASE_URL", url)

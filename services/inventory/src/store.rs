@@ -13,6 +13,9 @@ use uuid::Uuid;
 use crate::reservation::{Reservation, Status};
 use crate::stock::{Level, Stock};
 
+/// Postgres' name for the check that no more is reserved than is on hand.
+const NEVER_MORE_THAN_THERE_IS: &str = "stock_check";
+
 /// What is decided about these orders so far, locked until the end of the transaction.
 pub async fn lock_reservations(
     connection: &mut PgConnection,
@@ -129,7 +132,8 @@ pub async fn update_stock(
     .execute(connection)
     .await
     .inspect_err(|error| {
-        if error.as_database_error().is_some_and(DatabaseError::is_check_violation) {
+        let constraint = error.as_database_error().and_then(DatabaseError::constraint);
+        if constraint == Some(NEVER_MORE_THAN_THERE_IS) {
             metrics::counter!("oversell_guard_hits_total").increment(1);
         }
     })?;

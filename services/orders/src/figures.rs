@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use contracts::events::OrderStatus;
+use contracts::events::{CancelReason, OrderFailureReason, OrderStatus};
 use messaging::Tx;
 use uuid::Uuid;
 
-use crate::order::Order;
+use crate::order::{Order, State};
 
 /// Names every count before there is anything to count: the first would not be seen as an increase.
 pub fn begin() {
     metrics::counter!("orders_placed_total").increment(0);
     metrics::counter!("order_streams_too_slow_total").increment(0);
+    for end in ENDS {
+        let labels = [("outcome", end.step().as_str()), ("reason", reason(end))];
+        metrics::counter!("orders_ended_total", &labels).increment(0);
+    }
 }
 
 /// So many orders are placed by this transaction.
@@ -31,15 +35,27 @@ pub fn changed<'o>(tx: &mut Tx, orders: impl Iterator<Item = &'o Order>) {
     tx.after_commit(move || {
         for order in ended {
             let outcome = order.state.step().as_str();
-            // A label is not left out where there is no reason: its series would not add up with the others.
-            let reason = order.state.reason().unwrap_or("NONE");
-            let labels = [("outcome", outcome), ("reason", reason)];
+            let labels = [("outcome", outcome), ("reason", reason(order.state))];
             metrics::counter!("orders_ended_total", &labels).increment(1);
             if let Some(duration) = duration(&order) {
                 metrics::histogram!("saga_duration_seconds", "outcome" => outcome).record(duration);
             }
         }
     });
+}
+
+/// How orders end.
+const ENDS: [State; 5] = [
+    State::Completed,
+    State::Failed(OrderFailureReason::OutOfStock),
+    State::Failed(OrderFailureReason::PaymentFailed),
+    State::Cancelled(CancelReason::Customer),
+    State::Cancelled(CancelReason::Expired),
+];
+
+/// The label is not left out where there is no reason: its series would not add up with the others.
+fn reason(end: State) -> &'static str {
+    end.reason().unwrap_or("NONE")
 }
 
 /// From when it was placed, which its id tells in milliseconds, to when it ended. `None` for an id that was

@@ -29,7 +29,7 @@ async fn topics_are_made_once_and_listed() {
     let missing = text(&boutique(&env, &["topics"]));
     assert!(missing.contains("missing: users.v1"), "{missing}");
 
-    let create = ["topics", "create", "--partitions", "2"];
+    let create = ["topics", "create", "--partitions", "2", "--replication", "1"];
     let made = boutique(&env, &create);
     assert!(made.status.success(), "{}", text(&made));
     assert!(text(&made).contains("orders.v1: made, 2 partitions"), "{}", text(&made));
@@ -53,7 +53,10 @@ async fn what_cannot_be_done_is_told_with_its_reason() {
         (&["topics", "create", "--replication", "9"][..], "cannot make the topic"),
         (&["order", "trace", "ord_01h455vb4pex5vsknk084sn02q"][..], "no topic tells of ord_"),
         (&["order", "trace", "cust_01h455vb4pex5vsknk084sn02q"][..], "ord_"),
-        (&["topics", "create", "--partitions", "0"][..], "0 is not in 1..=1000"),
+        (
+            &["topics", "create", "--replication", "1", "--partitions", "0"][..],
+            "0 is not in 1..=1000",
+        ),
     ] {
         let output = boutique(&env, arguments);
         assert!(!output.status.success(), "{arguments:?}");

@@ -37,6 +37,8 @@ pub fn with_secrets_from_files(
 ) -> anyhow::Result<Command> {
     let secrets: Vec<_> = command.get_arguments().filter(|arg| is_secret(arg)).cloned().collect();
     let mut names = Vec::new();
+    // An empty variable is how compose files say that there is none.
+    let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
     for (arg, name) in secrets.iter().filter_map(|arg| Some((arg, name(arg)?))) {
         let of_file = format!("{name}{FILE}");
         names.push(of_file.clone());

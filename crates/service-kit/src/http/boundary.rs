@@ -49,7 +49,8 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     }
     let status = response.status();
     tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
-    if spans::records(&trace.0) {
+    // Probes and scrapes would be most of all traces, and tell nothing.
+    if route.starts_with("/api/") && spans::records(&trace.0) {
         spans::tell(Step {
             name: format!("{method} {route}"),
             kind: Kind::Server,

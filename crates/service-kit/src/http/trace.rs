@@ -15,7 +15,7 @@ pub struct Trace(pub TraceContext);
 
 impl Trace {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        caller(headers).map_or_else(|| Self(new_trace()), |it| Self(it.child(rand::random())))
+        caller(headers).map_or_else(|| Self(new_trace()), |it| Self(spans::next(it)))
     }
 }
 

@@ -146,7 +146,7 @@ fn partial(whole: &Path) -> Result<PathBuf> {
     Ok(partial)
 }
 
-async fn lock(path: PathBuf, progress: Progress<'_>) -> Result<Flock<std::fs::File>> {
+pub(crate) async fn lock(path: PathBuf, progress: Progress<'_>) -> Result<Flock<std::fs::File>> {
     let file = std::fs::File::create(&path)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),

@@ -31,11 +31,10 @@ impl Guard {
     /// into `dir`.
     pub fn new(dir: &Path, username: &str, password: &str) -> Result<Self> {
         let (ca_key, server_key) = (key()?, key()?);
-        let mut ca = certificate("Boutique's tests", &ca_key)?;
+        let mut ca = certificate(CA, &ca_key)?;
         ca.append_extension(BasicConstraints::new().critical().ca().build()?)?;
         ca.append_extension(KeyUsage::new().critical().key_cert_sign().build()?)?;
-        let name = ca_name()?;
-        ca.set_issuer_name(&name)?;
+        ca.set_issuer_name(named(CA)?.as_ref())?;
         ca.sign(&ca_key, MessageDigest::sha256())?;
         let ca = ca.build();
 
@@ -93,16 +92,13 @@ impl Guard {
     }
 }
 
+const CA: &str = "Boutique's tests";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 
 fn key() -> Result<PKey<Private>> {
     let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     Ok(PKey::from_ec_key(EcKey::generate(&curve)?)?)
-}
-
-fn ca_name() -> Result<openssl::x509::X509Name> {
-    named("Boutique's tests")
 }
 
 fn named(common: &str) -> Result<openssl::x509::X509Name> {

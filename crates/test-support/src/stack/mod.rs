@@ -18,6 +18,7 @@ mod roles;
 mod secret;
 
 pub use artifacts::Artifacts;
+pub(crate) use artifacts::lock;
 pub use cluster::Cluster;
 pub use folders::Folders;
 pub(crate) use folders::fnv1a;

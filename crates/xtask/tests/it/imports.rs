@@ -23,13 +23,12 @@ fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
         "spans" | "test-support" => Some(&["contracts"]),
         "messaging" => Some(&["contracts", "spans"]),
         "service-kit" => Some(&["contracts", "messaging", "spans"]),
-        // The brokers by what messaging says of them, its variables by the kit.
-        "boutique" => Some(&["contracts", "messaging", "service-kit"]),
         // Of `bench`, the plan and the outcome of a run alone.
         "xtask" => Some(&["bench", "contracts", "test-support"]),
-        // Hears of the ends of orders from the topics, and is compared with what services are made of. Nobody but
-        // the command that starts it may depend on it.
-        "bench" => Some(&["contracts", "messaging", "service-kit"]),
+        // `bench` hears of the ends of orders from the topics, and is compared with what services are made of; nobody
+        // but the command that starts it may depend on it. `boutique` asks the brokers by what messaging says of
+        // them, and has the kit's variables.
+        "bench" | "boutique" => Some(&["contracts", "messaging", "service-kit"]),
         // Plays the services against each other. Nobody may depend on it.
         "simulation" => Some(&[
             "contracts",

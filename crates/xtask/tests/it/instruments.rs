@@ -80,7 +80,11 @@ async fn one_trace(collector: &Collector, order: &str) -> Result<()> {
         let trace = trace.trace_id.clone();
         let of_trace: Vec<_> = spans.into_iter().filter(|span| span.trace_id == trace).collect();
         let told = steps(&of_trace);
-        STEPS.iter().all(|step| told.contains(step)).then_some(of_trace)
+        let ids: BTreeSet<_> = of_trace.iter().map(|span| &span.id).collect();
+        // Each service tells every few seconds: the parent of what is there may be on its way.
+        let whole =
+            of_trace.iter().filter_map(|span| span.parent.as_ref()).all(|it| ids.contains(it));
+        (whole && STEPS.iter().all(|step| told.contains(step))).then_some(of_trace)
     })
     .await;
     let by_id: BTreeMap<_, _> = spans.iter().map(|span| (span.id.clone(), span)).collect();
