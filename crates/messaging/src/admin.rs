@@ -157,7 +157,13 @@ impl Admin {
                 {
                     let id = partition.id();
                     let offsets = match partition.leader() {
-                        0.. => Some(consumer.fetch_watermarks(&full, id, REQUEST_TIMEOUT)?),
+                        0.. => match consumer.fetch_watermarks(&full, id, REQUEST_TIMEOUT) {
+                            // The broker does not know of it yet, or not any more.
+                            Err(KafkaError::MetadataFetch(
+                                RDKafkaErrorCode::NotLeaderForPartition,
+                            )) => None,
+                            offsets => Some(offsets?),
+                        },
                         _ => None,
                     };
                     let (replicas, in_sync) = (partition.replicas().len(), partition.isr().len());

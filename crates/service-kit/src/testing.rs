@@ -1,6 +1,7 @@
 //! For the tests of services: a kit without a command line, and tokens without auth.
 
 mod access;
+mod documents;
 mod forged;
 mod operations;
 mod service;

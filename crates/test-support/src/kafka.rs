@@ -343,6 +343,22 @@ pub async fn committed(
     Ok(known.collect())
 }
 
+/// A broker may be told by the metadata to lead a partition a little before it knows of it.
+fn end_of(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<i64> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, PATIENCE) {
+            Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition))
+                if Instant::now() < end =>
+            {
+                // Pauses between two looks: nothing comes from a consumer without assignment.
+                let _ = consumer.poll(Duration::from_millis(20));
+            }
+            watermarks => return Ok(watermarks?.1),
+        }
+    }
+}
+
 /// Where the partitions of topics end.
 pub async fn ends(brokers: &str, topics: &[&str]) -> Result<BTreeMap<(String, i32), i64>> {
     let found = partitions(brokers, topics).await?;
@@ -351,8 +367,7 @@ pub async fn ends(brokers: &str, topics: &[&str]) -> Result<BTreeMap<(String, i3
         let mut ends = BTreeMap::new();
         for (topic, partitions) in found {
             for partition in 0..partitions {
-                let (_, end) = consumer.fetch_watermarks(&topic, partition, PATIENCE)?;
-                ends.insert((topic.clone(), partition), end);
+                ends.insert((topic.clone(), partition), end_of(&consumer, &topic, partition)?);
             }
         }
         Ok(ends)

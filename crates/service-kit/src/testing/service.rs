@@ -5,12 +5,13 @@ use anyhow::Context;
 use contracts::events::Role;
 use contracts::ids::CustomerId;
 use messaging::KafkaConfig;
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{TestSigner, kit};
+use super::{TestSigner, documents, kit};
 use crate::app::Service;
 use crate::kit::Kit;
 use crate::{database, tokens};
@@ -18,6 +19,8 @@ use crate::{database, tokens};
 /// A whole service in the test's process: migrated, listening, consuming, with the test's key for
 /// tokens known to it.
 pub struct TestService {
+    /// Its name.
+    pub name: &'static str,
     /// `http://127.0.0.1:<port>`.
     pub url: String,
     /// Its database, as its role.
@@ -43,7 +46,19 @@ impl TestService {
         let address = start(&mut kit).await?;
         // Long enough that a test notices what does not end.
         let running = tokio::spawn(kit.run(Duration::from_mins(1)));
-        Ok(Self { url: format!("http://{address}"), pool, shutdown, running })
+        let (name, url) = (service.name, format!("http://{address}"));
+        Ok(Self { name, url, pool, shutdown, running })
+    }
+
+    /// Fails unless `docs/api` has the OpenAPI document that it answers, and the page made of it.
+    pub async fn is_documented(&self) -> anyhow::Result<()> {
+        documents::hold(self.name, &self.document().await?)
+    }
+
+    /// Its OpenAPI document.
+    pub(super) async fn document(&self) -> anyhow::Result<Value> {
+        let answer = reqwest::get(format!("{}/openapi.json", self.url)).await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
     /// Stops it as SIGTERM does, and tells how that went.

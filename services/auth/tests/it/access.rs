@@ -48,3 +48,9 @@ async fn a_session_ends_for_who_has_its_refresh_token_whoever_is_signed_in() {
     sign_out(format!("refresh_token={}", ravi.refresh())).await;
     auth.refresh(&ravi.refresh()).await.is(401);
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let auth = Running::start().await;
+    auth.service.is_documented().await.unwrap();
+}

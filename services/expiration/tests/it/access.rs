@@ -17,3 +17,9 @@ async fn there_is_nothing_to_ask_for() {
     };
     access.try_everything().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let service = World::new().await.start().await;
+    service.is_documented().await.unwrap();
+}

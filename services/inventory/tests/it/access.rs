@@ -17,3 +17,9 @@ async fn everybody_sees_the_stock_and_admins_alone_set_it() {
     };
     access.try_everything().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let warehouse = Warehouse::open().await;
+    warehouse.service.is_documented().await.unwrap();
+}

@@ -24,3 +24,9 @@ async fn notifications_are_for_whom_they_were_sent_to() {
     };
     access.try_everything().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let office = Office::with_folder().await;
+    office.service.is_documented().await.unwrap();
+}

@@ -102,3 +102,9 @@ async fn ids_that_are_none_or_unknown_are_problems() {
     }
     orders.service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let orders = Orders::start().await;
+    orders.service.is_documented().await.unwrap();
+}

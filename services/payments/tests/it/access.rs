@@ -22,3 +22,9 @@ async fn a_payment_is_for_the_orders_customer_and_nothing_for_nobody() {
     };
     access.try_everything().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let shop = Shop::open().await;
+    shop.service.is_documented().await.unwrap();
+}

@@ -17,3 +17,9 @@ async fn everybody_reads_the_catalogue_and_admins_alone_write_it() {
     };
     access.try_everything().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_may_be_asked_for_is_documented() {
+    let shop = Shop::open().await;
+    shop.service.is_documented().await.unwrap();
+}
