@@ -268,7 +268,7 @@ async fn tell_rows(connection: &mut PgConnection) {
         }
         Err(error) => {
             let error: sqlx::Error = error;
-            tracing::debug!(%error, "rows of the outbox not counted");
+            tracing::warn!(%error, "rows of the outbox not counted");
         }
     }
 }

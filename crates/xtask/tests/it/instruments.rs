@@ -152,7 +152,8 @@ async fn command_line(stack: &Stack, order: &str) -> Result<()> {
     })
     .await;
     let outbox = asked(&["outbox"]).await?;
-    ensure!(outbox.matches(" yes").count() == SERVICES.len(), "{outbox}");
+    let all_lead = outbox.matches(" yes").count() == SERVICES.len();
+    ensure!(all_lead && !outbox.contains('?'), "{outbox}");
     let letters = asked(&["dlq"]).await?;
     ensure!(!letters.contains('?'), "{letters}");
     Ok(())
