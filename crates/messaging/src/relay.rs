@@ -258,7 +258,7 @@ fn tell_oldest_age(seconds: f64) {
 /// brokers are away; and no figure is worth the leadership.
 async fn tell_rows(connection: &mut PgConnection) {
     let counting = sqlx::query_scalar(
-        "SELECT count(*)::float8 FROM (SELECT FROM outbox LIMIT 100000) AS some",
+        "SELECT count(*)::float8 FROM (SELECT FROM outbox LIMIT 100000) AS counted",
     )
     .fetch_one(connection);
     match in_time(counting).await {
