@@ -45,7 +45,7 @@ pub const WHOLE: Length = Length {
     ceiling_seconds: 5.0,
 };
 
-/// Below three minutes.
+/// Some four minutes, most of them of starting and signing up.
 pub const QUICK: Length = Length {
     shape: Shape { customers: 128, skus: 200, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
