@@ -18,7 +18,9 @@ pub async fn python(requirements: &Path, progress: Progress<'_>) -> Result<PathB
     if whole.join("whole").exists() {
         return Ok(program);
     }
-    let _lock = lock(checkout().join(".local/servers.lock"), progress).await?;
+    let local = checkout().join(".local");
+    std::fs::create_dir_all(&local)?;
+    let _lock = lock(local.join("servers.lock"), progress).await?;
     // It may have been made meanwhile.
     if whole.join("whole").exists() {
         return Ok(program);
