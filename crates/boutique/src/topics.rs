@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use anyhow::Context;
-use messaging::{Admin, Made, TopicState, topic_names};
+use contracts::topic::topic_names;
+use messaging::{Admin, Made, TopicState};
 
 use crate::services;
 use crate::table::table;

@@ -80,6 +80,12 @@ pub fn dead_letter_topic(service: &str) -> String {
     format!("{service}.dlq.v1")
 }
 
+/// Every topic of an installation by name: those above, and that of each of these services' dead letters.
+pub fn topic_names<'s>(consumers: impl IntoIterator<Item = &'s str>) -> Vec<String> {
+    let contracts = Topic::ALL.iter().map(|topic| topic.name().to_owned());
+    contracts.chain(consumers.into_iter().map(dead_letter_topic)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

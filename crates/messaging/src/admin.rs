@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    events::EventType,
-    topic::{Topic, dead_letter_topic},
-};
+use contracts::{events::EventType, topic::Topic};
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -85,10 +82,10 @@ impl Admin {
         Self { kafka }
     }
 
-    /// Makes the topics of these names where they are missing, each with so many partitions, and replicas on
-    /// so many brokers, of which most must have a record before it counts as written. What whoever comes new has to read from the beginning, keys and the catalogue, is kept
-    /// for good; the others as long as the brokers keep what they are not told about. Returns once all of them can be
-    /// written and read.
+    /// Makes the topics of these names where they are missing, each with so many partitions, and replicas on so many
+    /// brokers, of which most must have a record before it counts as written. What whoever comes new has to read from
+    /// the beginning, keys and the catalogue, is kept for good; the others as long as the brokers keep what they are
+    /// not told about. Returns once all of them can be written and read.
     pub async fn create_topics(
         &self,
         names: &[String],
@@ -282,12 +279,6 @@ impl Admin {
 
 fn is_led(topic: &TopicState) -> bool {
     topic.partitions.iter().all(|partition| partition.offsets.is_some())
-}
-
-/// The topics of an installation: those of the contracts, and the dead letters of the services that consume.
-pub fn topic_names<'s>(consumers: impl IntoIterator<Item = &'s str>) -> Vec<String> {
-    let contracts = Topic::ALL.iter().map(|topic| topic.name().to_owned());
-    contracts.chain(consumers.into_iter().map(dead_letter_topic)).collect()
 }
 
 /// Assigns every partition from that time on; returns where those end that have records since.

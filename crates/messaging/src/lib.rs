@@ -33,7 +33,7 @@ mod relay;
 mod steps;
 mod tail;
 
-pub use admin::{Admin, Made, PartitionState, Progress, TopicState, topic_names};
+pub use admin::{Admin, Made, PartitionState, Progress, TopicState};
 pub use consumer::{Consumer, Handler};
 pub use dead_letter::{
     DeadLetter, DeadLetters, Discarded, Fate, Filter, Redriven, State, Summary, Unavailable,

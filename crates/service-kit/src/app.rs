@@ -118,14 +118,8 @@ pub fn main_with_commands<C: ServiceConfig, X: Subcommand, T: Termination>(
     let environment = |name: &str| std::env::var_os(name);
     let (cli, variables) = match parse(service, std::env::args_os(), environment) {
         Ok(parsed) => parsed,
-        Err(error) => match error.downcast::<clap::Error>() {
-            Ok(error) => error.exit(),
-            Err(error) => {
-                // There is no log yet.
-                let _ = writeln!(io::stderr(), "error: {error:#}");
-                return ExitCode::FAILURE;
-            }
-        },
+        // There is no log yet.
+        Err(error) => return failed(error),
     };
     match run_process(service, cli, &variables, start, run) {
         Ok(code) => code,
@@ -134,6 +128,21 @@ pub fn main_with_commands<C: ServiceConfig, X: Subcommand, T: Termination>(
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells on standard error what went wrong, in a terminal's way and not as a log line, and fails. What the command line
+/// itself says ends the process as it asks for.
+pub fn failed(error: anyhow::Error) -> ExitCode {
+    let error = match error.downcast::<clap::Error>() {
+        Ok(error) => error.exit(),
+        Err(error) => error,
+    };
+    let cause = error.downcast_ref::<io::Error>();
+    // Whoever reads the first lines only, such as `head`, has what they wanted.
+    if cause.is_none_or(|cause| cause.kind() != io::ErrorKind::BrokenPipe) {
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+    }
+    ExitCode::FAILURE
 }
 
 fn parse<C: ServiceConfig, X: Subcommand>(
@@ -169,15 +178,14 @@ fn run_process<C: ServiceConfig, X: Subcommand, T: Termination>(
             // First, since it is for what must not be shown.
             cli.kit.telemetry.check()?;
             io::stdout().write_all(variables::table(variables).as_bytes())?;
-            check(cli.kit, &cli.config)?;
+            check(&cli.kit, &cli.config)?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
     }
     if let None | Some(Command::Serve) = cli.command {
         warn_of_unknown(variables);
-        cli.kit.telemetry.check()?;
-        cli.kit.registry.check()?;
+        check(&cli.kit, &cli.config)?;
         telemetry::start_tracing(service.name, &cli.kit.telemetry);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -197,10 +205,11 @@ fn warn_of_unknown(variables: &[Variable]) {
 }
 
 /// What can be told of a configuration without reaching for anything.
-fn check(args: KitArgs, config: &impl ServiceConfig) -> anyhow::Result<()> {
-    database::check_url(&args.database)?;
+fn check(args: &KitArgs, config: &impl ServiceConfig) -> anyhow::Result<()> {
+    args.telemetry.check()?;
     args.registry.check()?;
-    args.kafka.config()?;
+    database::check_url(&args.database)?;
+    args.kafka.clone().config()?;
     config.check()
 }
 
@@ -218,7 +227,6 @@ async fn run_command<C: ServiceConfig, X: Subcommand, T: Termination>(
     match command.unwrap_or(Command::Serve) {
         Command::Config(_) | Command::Healthcheck => Ok(ExitCode::SUCCESS),
         Command::Serve => {
-            config.check()?;
             let starting = async {
                 let registry = &args.registry.schema_registry_url;
                 if !registry.is_empty() {
@@ -303,7 +311,7 @@ mod tests {
     fn what_cannot_work_is_found_before_it_is_tried() {
         let checked = |arguments| {
             let Cli { kit, config, .. } = parsed(arguments).unwrap();
-            check(kit, &config).map_err(|error| format!("{error:#}"))
+            check(&kit, &config).map_err(|error| format!("{error:#}"))
         };
         checked(&["config", "check"]).unwrap();
         let sasl = checked(&["--kafka-security-protocol", "sasl_ssl"]).unwrap_err();

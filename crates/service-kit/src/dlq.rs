@@ -17,6 +17,7 @@ use contracts::topic::Topic;
 use messaging::{DeadLetters, Discarded, Filter, Handler, State};
 use uuid::Uuid;
 
+use crate::app::failed;
 use crate::kit::Kit;
 
 /// The subcommands of every service that hears of events.
@@ -139,22 +140,8 @@ impl DeadLetterCommand {
         let Self::Dlq(command) = self;
         let letters = DeadLetters::new(kit.outbox.clone());
         let out = &mut io::stdout().lock();
-        match command.run(&letters, handler, out).await {
-            Ok(code) => code,
-            // Whoever reads the first lines only, such as `head`.
-            Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
-            Err(error) => {
-                // In a terminal, a log line is not what an answer looks like.
-                let _ = writeln!(io::stderr(), "error: {error:#}");
-                ExitCode::FAILURE
-            }
-        }
+        command.run(&letters, handler, out).await.unwrap_or_else(failed)
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 impl Command {

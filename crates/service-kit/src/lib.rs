@@ -24,7 +24,8 @@ pub mod testing;
 pub mod tokens;
 
 pub use app::{
-    Service, ServiceConfig, main, main_of_consumer, main_with_commands, with_secrets_from_files,
+    Service, ServiceConfig, failed, main, main_of_consumer, main_with_commands,
+    with_secrets_from_files,
 };
 pub use dlq::DeadLetterCommand;
 pub use kit::Kit;

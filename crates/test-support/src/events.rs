@@ -12,7 +12,7 @@ use contracts::{
         OrderFailed, OrderFailureReason,
     },
     ids::{CustomerId, OrderId},
-    topic::Topic,
+    topic::{Topic, topic_names},
     trace::{TraceContext, TraceId},
 };
 use uuid::Uuid;
@@ -127,8 +127,7 @@ impl TestEnv {
     ///
     /// When Kafka does not answer.
     pub async fn create_all_topics(&self) {
-        let mut names: Vec<_> = Topic::ALL.iter().map(|topic| topic.name().to_owned()).collect();
-        names.push(contracts::topic::dead_letter_topic(self.service()));
+        let names = topic_names([self.service()]);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         self.create_topics(&names).await;
     }

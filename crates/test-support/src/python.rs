@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::stack::{Progress, checkout, fnv1a, lock, needs, run_to_end};
+use crate::stack::{Progress, checkout, fnv1a, lock, needs, private_dir, run_to_end};
 
 /// The Python of an environment that has what this file of pinned requirements lists; made once, under `.local/`
 /// of the checkout.
@@ -13,13 +13,12 @@ pub async fn python(requirements: &Path, progress: Progress<'_>) -> Result<PathB
     let list = std::fs::read(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
     // Named after what is in it, so that a change makes another.
-    let whole = checkout().join(format!(".local/python-{:016x}", fnv1a(&list)));
+    let local = private_dir(&checkout())?;
+    let whole = local.join(format!("python-{:016x}", fnv1a(&list)));
     let program = whole.join("bin/python");
     if whole.join("whole").exists() {
         return Ok(program);
     }
-    let local = checkout().join(".local");
-    std::fs::create_dir_all(&local)?;
     let _lock = lock(local.join("servers.lock"), progress).await?;
     // It may have been made meanwhile.
     if whole.join("whole").exists() {

@@ -11,7 +11,8 @@ use tokio::process::Command;
 
 use crate::own::{artifacts, own_folders, remove};
 use crate::stack::{
-    Folders, ServerProcess, checkout, free_port, lock, needs, run_to_end, wait_ready,
+    Folders, ServerProcess, checkout, free_port, lock, needs, partial, private_dir, run_to_end,
+    wait_ready,
 };
 
 const VERSION: &str = "2.6.13.Final";
@@ -85,7 +86,7 @@ fn pid_file(folders: &Folders) -> PathBuf {
 
 /// The folder of its program.
 async fn program() -> Result<PathBuf> {
-    let local = checkout().join(".local");
+    let local = private_dir(&checkout())?;
     let whole = local.join(format!("registry-{VERSION}"));
     if whole.is_dir() {
         return Ok(whole);
@@ -95,11 +96,7 @@ async fn program() -> Result<PathBuf> {
     if whole.is_dir() {
         return Ok(whole);
     }
-    let partial = local.join(format!("registry-{VERSION}.partial"));
-    if partial.exists() {
-        std::fs::remove_dir_all(&partial)?;
-    }
-    std::fs::create_dir_all(&partial)?;
+    let partial = partial(&whole)?;
     fetch(&partial, &local.join("fetch.log")).await.context("fetching the schema registry")?;
     std::fs::rename(&partial, &whole)?;
     Ok(whole)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use contracts::topic::{Topic, dead_letter_topic};
+use contracts::topic::topic_names;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use test_support::kafka::{answers, create_topics};
@@ -228,11 +228,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         }
         service_brokers = proxies.cluster.advertised();
     }
-    let topics: Vec<_> = Topic::ALL
-        .iter()
-        .map(|topic| topic.name().to_owned())
-        .chain(SERVICES.map(dead_letter_topic))
-        .collect();
+    let topics = topic_names(SERVICES);
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     create_topics(&description.kafka_brokers, &topics, settings.partitions).await?;
 

@@ -134,7 +134,7 @@ async fn run_maven(mut command: Command, log: &Path, progress: Progress<'_>) -> 
 
 /// A fresh folder beside the final one. What killed runs left is removed; since one's Maven may
 /// still be writing, each run has a name of its own.
-fn partial(whole: &Path) -> Result<PathBuf> {
+pub(crate) fn partial(whole: &Path) -> Result<PathBuf> {
     let prefix = format!("{}.partial-", whole.file_name().unwrap_or_default().display());
     for entry in whole.parent().unwrap_or(whole).read_dir()?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {

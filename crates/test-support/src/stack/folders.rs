@@ -86,7 +86,7 @@ impl Folders {
 }
 
 /// The folder for what the local stack of `checkout` keeps: `.local` in it.
-pub(super) fn private_dir(checkout: &Path) -> Result<PathBuf> {
+pub(crate) fn private_dir(checkout: &Path) -> Result<PathBuf> {
     let dir = checkout.join(".local");
     make_dir(&dir)?;
     Ok(dir)

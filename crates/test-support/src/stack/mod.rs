@@ -18,10 +18,10 @@ mod roles;
 mod secret;
 
 pub use artifacts::Artifacts;
-pub(crate) use artifacts::lock;
+pub(crate) use artifacts::{lock, partial};
 pub use cluster::Cluster;
 pub use folders::Folders;
-pub(crate) use folders::fnv1a;
+pub(crate) use folders::{fnv1a, private_dir};
 pub use guard::Guard;
 pub use kafka::Kafka;
 pub use port::{free_port, port_is_free};

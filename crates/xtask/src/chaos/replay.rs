@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use contracts::topic::{Topic, dead_letter_topic};
+use contracts::topic::{Topic, topic_names};
 use futures_util::future::try_join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::kafka::{committed, delete_group, ends};
@@ -73,9 +73,8 @@ pub async fn changes(stack: &Stack, replicas: &Replicas<'_>) -> Result<Vec<Strin
 
 /// Where the topics end, those of dead letters included.
 async fn all_ends(brokers: &str) -> Result<Offsets> {
-    let dead_letters = SERVICES.map(dead_letter_topic);
-    let topics = Topic::ALL.iter().map(|topic| topic.name());
-    let topics: Vec<&str> = topics.chain(dead_letters.iter().map(String::as_str)).collect();
+    let topics = topic_names(SERVICES);
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     ends(brokers, &topics).await
 }
 
