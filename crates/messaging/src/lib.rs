@@ -7,6 +7,7 @@
 //!   inbox; what can never be processed becomes a dead letter.
 //! * [`DeadLetters`]: shows an operator what was kept, and processes it after all.
 //! * [`Handover`]: what a transaction makes due goes to the worker that does it, without a claim.
+//! * [`reminders`]: when rows are to be looked at again, without an index that their changes have to touch.
 //! * [`Tail`]: follows topics without a group, for live streams.
 //! * [`Admin`]: topics and groups, as an operator sees them.
 //!
@@ -30,6 +31,7 @@ mod poller;
 mod producer;
 mod record;
 mod relay;
+pub mod reminders;
 mod steps;
 mod tail;
 

@@ -4,20 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::events::ExpirationCompleted;
-use messaging::{Outbox, in_time};
+use messaging::{Outbox, in_time, reminders};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store;
+use crate::store::{self, Fired};
 
 /// How long the clock waits at most before it looks for timers that other replicas have set.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How long it waits at least for a timer that is due and that another replica is firing.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
-
-/// Timers fired in one transaction at most.
-const BATCH: i64 = 500;
 
 /// The task that fires timers. Every replica has one; a timer is fired by whichever takes it first.
 #[derive(Debug)]
@@ -61,8 +58,8 @@ impl Clock {
     /// Fires what is due now, and tells how long to wait for the next.
     async fn fire_due(&self) -> Result<Duration, Failed> {
         let mut tx = self.outbox.begin().await?;
-        let due = store::take_due(tx.conn(), BATCH).await?;
-        for (order_id, trace) in &due {
+        let Fired { orders, more } = store::take_due(tx.conn()).await?;
+        for (order_id, trace) in &orders {
             let expired = ExpirationCompleted {
                 order_id: *order_id,
                 expired_at: tx.now(),
@@ -70,14 +67,16 @@ impl Clock {
             };
             tx.publish(expired, trace)?;
         }
-        if !due.is_empty() {
-            tx.commit().await?;
-            metrics::counter!("timers_fired_total").increment(due.len() as u64);
-            tracing::info!(timers = due.len(), "timers fired");
+        // Also where none was due: those reminders are done with.
+        tx.commit().await?;
+        if !orders.is_empty() {
+            metrics::counter!("timers_fired_total").increment(orders.len() as u64);
+            tracing::info!(timers = orders.len(), "timers fired");
+        }
+        if more {
             return Ok(Duration::ZERO);
         }
-        drop(tx);
-        let next = store::until_next(self.outbox.pool()).await?;
+        let next = reminders::until_next(self.outbox.pool()).await?;
         Ok(next.map_or(LONGEST_WAIT, |next| next.clamp(SHORTEST_WAIT, LONGEST_WAIT)))
     }
 }

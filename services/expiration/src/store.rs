@@ -1,11 +1,11 @@
 //! Timers in Postgres.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::ids::OrderId;
 use contracts::trace::TraceContext;
+use messaging::reminders::{self, Taken};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -39,46 +39,52 @@ pub async fn write(
          ON CONFLICT (order_id) DO UPDATE SET fires_at = NULL, closed_at = now()
          WHERE excluded.fires_at IS NULL AND timer.fires_at IS NOT NULL",
     )
-    .bind(orders)
-    .bind(times)
+    .bind(&orders)
+    .bind(&times)
     .bind(traces)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let set = times.into_iter().zip(orders).filter_map(|(at, order)| Some((at?, order)));
+    reminders::remind(connection, set).await
 }
 
-/// Closes timers that are due by the database's clock, at most `limit`, and returns their orders. Those that
-/// another replica is about to fire are left to it.
-pub async fn take_due(
-    connection: &mut PgConnection,
-    limit: i64,
-) -> sqlx::Result<Vec<(OrderId, TraceContext)>> {
+/// Timers that were due by the database's clock.
+#[derive(Debug, Default)]
+pub struct Fired {
+    /// Their orders, each with the trace it was placed in.
+    pub orders: Vec<(OrderId, TraceContext)>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Closes timers that are due. Those that another replica is about to fire are left to it.
+pub async fn take_due(connection: &mut PgConnection) -> sqlx::Result<Fired> {
+    let Taken { keys, more } = reminders::take(&mut *connection).await?;
+    if keys.is_empty() {
+        return Ok(Fired::default());
+    }
+    let set: Vec<(DateTime<Utc>, Uuid, bool)> = sqlx::query_as(
+        "SELECT fires_at, order_id, fires_at <= now() FROM timers
+         WHERE order_id = ANY($1) AND fires_at IS NOT NULL ORDER BY order_id FOR UPDATE",
+    )
+    .bind(keys)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (due, later): (Vec<_>, Vec<_>) = set.into_iter().partition(|(.., is_due)| *is_due);
+    reminders::remind(&mut *connection, later.into_iter().map(|(at, order, _)| (at, order)))
+        .await?;
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
         "UPDATE timers SET fires_at = NULL, closed_at = now()
-         WHERE order_id IN (SELECT order_id FROM timers WHERE fires_at <= now()
-                            ORDER BY fires_at, order_id LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING order_id, traceparent",
+         WHERE order_id = ANY($1) RETURNING order_id, traceparent",
     )
-    .bind(limit)
+    .bind(due.into_iter().map(|(_, order, _)| order).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|(order, trace)| {
-            let trace = TraceContext::parse(&trace).map_err(|e| sqlx::Error::Decode(e.into()))?;
-            Ok((OrderId::from_uuid(order), trace))
-        })
-        .collect()
-}
-
-/// How long until the next timer is due, nothing if it is overdue; `None` where none is set.
-pub async fn until_next(pool: &PgPool) -> sqlx::Result<Option<Duration>> {
-    let seconds: Option<f64> = sqlx::query_scalar(
-        "SELECT extract(epoch FROM fires_at - clock_timestamp())::float8
-         FROM timers WHERE fires_at IS NOT NULL ORDER BY fires_at LIMIT 1",
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+    let orders = rows.into_iter().map(|(order, trace)| {
+        let trace = TraceContext::parse(&trace).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        Ok((OrderId::from_uuid(order), trace))
+    });
+    Ok(Fired { orders: orders.collect::<sqlx::Result<_>>()?, more })
 }
 
 /// Forgets closed timers of orders older than [`MEMORY`], and returns how many. The ids of orders are

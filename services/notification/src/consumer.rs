@@ -66,7 +66,8 @@ impl Inbound {
         if queued.iter().any(|queued| !queued.leased) {
             self.due.wake_after_commit(tx);
         }
-        let leased = store::insert(tx.conn(), &queued, self.due.lease()).await?;
+        let now = tx.now();
+        let leased = store::insert(tx.conn(), &queued, now, self.due.lease()).await?;
         // Those that were queued before are not returned, and their hands are free again.
         let leased = leased.into_iter().zip(hands);
         self.due.after_commit(tx, leased.map(|(work, hand)| Leased { work, hand }).collect());

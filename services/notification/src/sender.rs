@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::{Attempt, Next, next};
 use crate::mail::{Mail, Unwritable};
 use crate::mailer::{Letter, Mailer};
-use crate::store::{self, Due, Settled};
+use crate::store::{self, Claimed, Due, Settled};
 
 /// How long a leased notification is at work: longer than any e-mail may take.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -78,12 +78,11 @@ impl Sender {
         let claiming = store::claim(&self.pool, room, self.worklist.lease);
         let claimed = in_time(claiming).await.unwrap_or_else(|error: sqlx::Error| {
             tracing::warn!(%error, "cannot claim notifications; trying again");
-            Vec::new()
+            Claimed::default()
         });
-        let all = claimed.len() == room;
         let with_hand = |work| free.split(1).map(|hand| Leased { work, hand });
-        leased.extend(claimed.into_iter().filter_map(with_hand));
-        all
+        leased.extend(claimed.due.into_iter().filter_map(with_hand));
+        claimed.more
     }
 
     /// Sends them all, and records what became of them.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::CustomerId;
+use messaging::reminders::{self, Taken};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -80,18 +81,21 @@ pub struct Queued<'n> {
 pub async fn insert(
     connection: &mut PgConnection,
     queued: &[Queued<'_>],
+    now: DateTime<Utc>,
     lease: Duration,
 ) -> sqlx::Result<Vec<Due>> {
     let each =
         |of: fn(&Notice) -> &str| queued.iter().map(|queued| of(queued.notice)).collect::<Vec<_>>();
     let customers = queued.iter().map(|queued| queued.notice.customer.map(CustomerId::as_uuid));
-    sqlx::query_as(
+    let leased_until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let until = |queued: &Queued<'_>| if queued.leased { leased_until } else { now };
+    let leased = sqlx::query_as(
         "WITH queued AS (
              INSERT INTO notifications (id, order_id, customer_id, kind, subject, body, next_attempt_at)
-             SELECT id, order_id, customer_id, kind, subject, body,
-                    now() + CASE WHEN leased THEN make_interval(secs => $8) ELSE interval '0' END
-             FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bool[])
-                      AS new (id, order_id, customer_id, kind, subject, body, leased)
+             SELECT id, order_id, customer_id, kind, subject, body, next_attempt_at
+             FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                         $7::timestamptz[])
+                      AS new (id, order_id, customer_id, kind, subject, body, next_attempt_at)
              ORDER BY order_id, kind
              ON CONFLICT (order_id, kind) DO NOTHING
              RETURNING *
@@ -106,38 +110,69 @@ pub async fn insert(
     .bind(each(|notice| notice.kind.as_str()))
     .bind(each(|notice| &notice.subject))
     .bind(each(|notice| &notice.body))
-    .bind(queued.iter().map(|queued| queued.leased).collect::<Vec<_>>())
-    .bind(lease.as_secs_f64())
-    .fetch_all(connection)
-    .await
+    .bind(queued.iter().map(until).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    let due = queued.iter().map(|queued| (until(queued), queued.notice.order.as_uuid()));
+    reminders::remind(connection, due).await?;
+    Ok(leased)
+}
+
+/// Notifications that were due, leased to whoever claimed them.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// They are due again when the lease ends.
+    pub due: Vec<Due>,
+    /// Whether there may be more.
+    pub more: bool,
 }
 
 /// Leases notifications that are due, which nobody else then takes. An event that did not name the customer
 /// gets them from another one of its order, once there is one.
-pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Vec<Due>> {
-    // Materialised, or the planner may run it more than once and claim more than it should.
-    sqlx::query_as(
-        "WITH due AS MATERIALIZED (
-             SELECT order_id, kind FROM notifications
-             WHERE status = 'QUEUED' AND next_attempt_at <= now()
-             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-         ), claimed AS (
+pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Claimed> {
+    let mut tx = pool.begin().await?;
+    let Taken { keys, more } = reminders::take(&mut tx).await?;
+    if keys.is_empty() {
+        return Ok(Claimed::default());
+    }
+    let mut waiting: Vec<(DateTime<Utc>, Uuid, String)> = sqlx::query_as(
+        "SELECT next_attempt_at, order_id, kind FROM notifications
+         WHERE order_id = ANY($1) AND status = 'QUEUED' ORDER BY order_id, kind FOR UPDATE",
+    )
+    .bind(keys)
+    .fetch_all(&mut *tx)
+    .await?;
+    waiting.sort_unstable();
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
+    let due = waiting.iter().take_while(|(at, ..)| *at <= now).count();
+    let left = waiting.split_off(due.min(limit));
+    let until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let (orders, kinds): (Vec<Uuid>, Vec<String>) =
+        waiting.into_iter().map(|(_, order, kind)| (order, kind)).unzip();
+    let claimed = sqlx::query_as(
+        "WITH claimed AS (
              UPDATE notifications n
-             SET next_attempt_at = now() + make_interval(secs => $2),
+             SET next_attempt_at = $3,
                  customer_id = coalesce(n.customer_id,
                      (SELECT other.customer_id FROM notifications other
                       WHERE other.order_id = n.order_id AND other.customer_id IS NOT NULL LIMIT 1))
-             FROM due WHERE n.order_id = due.order_id AND n.kind = due.kind
+             FROM UNNEST($1::uuid[], $2::text[]) AS due (order_id, kind)
+             WHERE n.order_id = due.order_id AND n.kind = due.kind
              RETURNING n.*
          )
          SELECT order_id, kind, id, subject, body, attempts, created_at, now() AS now,
                 (SELECT email FROM recipients r WHERE r.customer_id = claimed.customer_id) AS email
          FROM claimed",
     )
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(lease.as_secs_f64())
-    .fetch_all(pool)
-    .await
+    .bind(&orders)
+    .bind(kinds)
+    .bind(until)
+    .fetch_all(&mut *tx)
+    .await?;
+    let left = left.into_iter().map(|(at, order, _)| (at, order));
+    reminders::remind(&mut tx, orders.into_iter().map(|order| (until, order)).chain(left)).await?;
+    tx.commit().await?;
+    Ok(Claimed { due: claimed, more: more || due > limit })
 }
 
 /// Records what became of leased notifications.
@@ -150,25 +185,28 @@ pub async fn settle(pool: &PgPool, settled: &[Settled]) -> sqlx::Result<()> {
             Next::Again(wait) => ("QUEUED", wait.as_secs_f64()),
         })
         .unzip();
-    // What is not sent is not called QUEUED here: the index of those would be taken for the way to them, and
-    // read as a whole for each.
-    sqlx::query(
-        "UPDATE notifications n
-         SET status = s.status, attempts = s.attempts,
-             next_attempt_at = now() + make_interval(secs => s.wait),
-             sent_at = CASE s.status WHEN 'SENT' THEN now() END
-         FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::float8[])
-                  AS s (order_id, kind, attempts, status, wait)
-         WHERE n.order_id = s.order_id AND n.kind = s.kind AND n.sent_at IS NULL",
+    let mut tx = pool.begin().await?;
+    let again: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+        "WITH settled AS (
+             UPDATE notifications n
+             SET status = s.status, attempts = s.attempts,
+                 next_attempt_at = now() + make_interval(secs => s.wait),
+                 sent_at = CASE s.status WHEN 'SENT' THEN now() END
+             FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::float8[])
+                      AS s (order_id, kind, attempts, status, wait)
+             WHERE n.order_id = s.order_id AND n.kind = s.kind AND n.sent_at IS NULL
+             RETURNING n.next_attempt_at, n.order_id, n.status)
+         SELECT next_attempt_at, order_id FROM settled WHERE status = 'QUEUED'",
     )
     .bind(settled.iter().map(|settled| settled.order_id).collect::<Vec<_>>())
     .bind(settled.iter().map(|settled| settled.kind.as_str()).collect::<Vec<_>>())
     .bind(settled.iter().map(|settled| settled.attempts).collect::<Vec<_>>())
     .bind(statuses)
     .bind(waits)
-    .execute(pool)
+    .fetch_all(&mut *tx)
     .await?;
-    Ok(())
+    reminders::remind(&mut tx, again).await?;
+    tx.commit().await
 }
 
 /// A customer's notifications, newest first, behind the cursor.

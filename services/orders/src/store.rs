@@ -119,26 +119,31 @@ pub async fn lock(
 
 /// Writes changes of locked orders to their history, and the last of each as where the order stands.
 pub async fn write(connection: &mut PgConnection, changes: &[Change]) -> sqlx::Result<()> {
-    let column = |of: fn(&Change) -> &'static str| changes.iter().map(of).collect::<Vec<_>>();
+    let last: HashMap<OrderId, &Change> =
+        changes.iter().map(|change| (change.order.id, change)).collect();
+    let last: Vec<&Change> = last.into_values().collect();
     sqlx::query(
-        "WITH change AS (
-             SELECT * FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[],
-                                  $6::text[], $7::uuid[], $8::timestamptz[])
-                           AS row (order_id, version, status, step, reason, cause, event_id, at)),
-         updated AS (
+        "WITH updated AS (
              UPDATE orders SET status = last.status, step = last.step, reason = last.reason,
                                version = last.version, updated_at = last.at
-             FROM (SELECT DISTINCT ON (order_id) * FROM change ORDER BY order_id, version DESC) AS last
+             FROM UNNEST($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+                      AS last (order_id, version, status, step, reason, at)
              WHERE orders.id = last.order_id)
          INSERT INTO order_history (order_id, version, step, reason, cause, event_id, recorded_at)
-         SELECT order_id, version, step, reason, cause, event_id, at FROM change",
+         SELECT * FROM UNNEST($7::uuid[], $8::integer[], $9::text[], $10::text[], $11::text[], $12::uuid[],
+                              $13::timestamptz[])",
     )
+    .bind(last.iter().map(|c| c.order.id.as_uuid()).collect::<Vec<_>>())
+    .bind(last.iter().map(|c| c.order.version.cast_signed()).collect::<Vec<_>>())
+    .bind(last.iter().map(|c| c.order.state.status().as_str()).collect::<Vec<_>>())
+    .bind(last.iter().map(|c| c.order.state.step().as_str()).collect::<Vec<_>>())
+    .bind(last.iter().map(|c| c.order.state.reason()).collect::<Vec<_>>())
+    .bind(last.iter().map(|c| c.order.updated_at).collect::<Vec<_>>())
     .bind(changes.iter().map(|c| c.order.id.as_uuid()).collect::<Vec<_>>())
     .bind(changes.iter().map(|c| c.order.version.cast_signed()).collect::<Vec<_>>())
-    .bind(column(|c| c.order.state.status().as_str()))
-    .bind(column(|c| c.order.state.step().as_str()))
+    .bind(changes.iter().map(|c| c.order.state.step().as_str()).collect::<Vec<_>>())
     .bind(changes.iter().map(|c| c.order.state.reason()).collect::<Vec<_>>())
-    .bind(column(|c| c.cause.as_str()))
+    .bind(changes.iter().map(|c| c.cause.as_str()).collect::<Vec<_>>())
     .bind(changes.iter().map(|c| c.event).collect::<Vec<_>>())
     .bind(changes.iter().map(|c| c.order.updated_at).collect::<Vec<_>>())
     .execute(connection)

@@ -36,6 +36,11 @@ impl Change {
         Self { stored: payment.version, payment }
     }
 
+    /// Whether nothing is stored of it yet.
+    pub fn is_new(&self) -> bool {
+        self.stored == 0
+    }
+
     /// Whether there is anything to store.
     pub fn is_one(&self) -> bool {
         self.payment.version != self.stored

@@ -6,8 +6,10 @@ mod row;
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::OrderId;
 use messaging::HandlerError;
+use messaging::reminders::{self, Taken};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -47,55 +49,99 @@ pub async fn find(pool: &PgPool, order: OrderId) -> sqlx::Result<Option<Payment>
         .await
 }
 
-/// Leases up to `limit` payments that are due, the longest due first. They are due again when the
-/// lease ends.
-pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Vec<Payment>> {
-    // Materialised, or the planner may run it more than once and claim more than it should.
-    sqlx::query_as(concat!(
-        "WITH due AS MATERIALIZED (
-             SELECT order_id AS id FROM payments WHERE due_at <= now()
-             ORDER BY due_at, order_id LIMIT $1 FOR UPDATE SKIP LOCKED)
-         UPDATE payments
-         SET due_at = now() + $2 * interval '1 millisecond', attempt = attempt + 1
-         FROM due WHERE order_id = due.id RETURNING ",
-        columns!()
-    ))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-    .fetch_all(pool)
-    .await
+/// Payments that were due, leased to whoever claimed them.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// They are due again when the lease ends.
+    pub payments: Vec<Payment>,
+    /// Whether there may be more.
+    pub more: bool,
 }
 
-/// Stores locked and new payments.
+/// Leases up to `limit` payments that are due.
+pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Claimed> {
+    let mut tx = pool.begin().await?;
+    let Taken { keys, more } = reminders::take(&mut tx).await?;
+    if keys.is_empty() {
+        return Ok(Claimed::default());
+    }
+    let mut waiting: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
+        "SELECT due_at, order_id FROM payments
+         WHERE order_id = ANY($1) AND due_at IS NOT NULL ORDER BY order_id FOR UPDATE",
+    )
+    .bind(keys)
+    .fetch_all(&mut *tx)
+    .await?;
+    waiting.sort_unstable();
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
+    let due = waiting.iter().take_while(|(at, _)| *at <= now).count();
+    let left = waiting.split_off(due.min(limit));
+    let leased: Vec<Uuid> = waiting.into_iter().map(|(_, order)| order).collect();
+    let until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let payments = sqlx::query_as(concat!(
+        "UPDATE payments SET due_at = $2, attempt = attempt + 1 WHERE order_id = ANY($1) RETURNING ",
+        columns!()
+    ))
+    .bind(&leased)
+    .bind(until)
+    .fetch_all(&mut *tx)
+    .await?;
+    let again = leased.into_iter().map(|order| (until, order)).chain(left);
+    reminders::remind(&mut tx, again).await?;
+    tx.commit().await?;
+    Ok(Claimed { payments, more: more || due > limit })
+}
+
+/// Stores locked and new payments, and when they are due.
 ///
 /// Where a concurrent transaction has stored a new one first, nothing may be committed: the error is
 /// transient, and the next attempt finds that payment.
 pub async fn save(connection: &mut PgConnection, changes: &[Change]) -> Result<(), HandlerError> {
-    // What others have stored has another payment id: only a payment that was locked has the same.
-    let statement = sqlx::query(concat!(
-        "INSERT INTO payments AS stored (",
-        columns!(),
-        ") SELECT ",
-        columns!(),
-        " FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[],
-                      $7::bool[], $8::text[], $9::text[], $10::timestamptz[], $11::int[],
-                      $12::text[], $13::text[], $14::text[], $15::bigint[], $16::timestamptz[],
-                      $17::timestamptz[]) AS new (",
-        columns!(),
-        ") ORDER BY order_id
-         ON CONFLICT (order_id) DO UPDATE
-         SET customer_id = excluded.customer_id, amount_minor = excluded.amount_minor,
-             currency = excluded.currency, method = excluded.method,
-             reserved = excluded.reserved, order_end = excluded.order_end,
-             state = excluded.state, due_at = excluded.due_at, attempt = excluded.attempt,
-             reference = excluded.reference, failure = excluded.failure,
-             traceparent = excluded.traceparent, version = excluded.version,
-             updated_at = excluded.updated_at
-         WHERE stored.payment_id = excluded.payment_id"
-    ));
-    let saved = row::bind(statement, changes)?.execute(connection).await?;
-    if saved.rows_affected() < changes.len() as u64 {
-        return Err(HandlerError::Transient(Overtaken.into()));
+    let (new, known): (Vec<&Change>, Vec<&Change>) =
+        changes.iter().partition(|change| change.is_new());
+    if !new.is_empty() {
+        let inserted = row::bind(sqlx::query(INSERT), &new)?.execute(&mut *connection).await?;
+        if inserted.rows_affected() < new.len() as u64 {
+            return Err(HandlerError::Transient(Overtaken.into()));
+        }
     }
-    Ok(())
+    if !known.is_empty() {
+        row::bind(sqlx::query(UPDATE), &known)?.execute(&mut *connection).await?;
+    }
+    let due = changes.iter().map(|change| &change.payment);
+    let due = due.filter_map(|payment| Some((payment.due_at?, payment.order.as_uuid())));
+    Ok(reminders::remind(connection, due).await?)
 }
+
+/// Arrays of all columns, as `new`.
+macro_rules! new {
+    () => {
+        "UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bool[],
+                $8::text[], $9::text[], $10::timestamptz[], $11::int[], $12::text[], $13::text[],
+                $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[])
+         AS new (order_id, payment_id, customer_id, amount_minor, currency, method, reserved, order_end,
+                 state, due_at, attempt, reference, failure, traceparent, version, created_at, updated_at)"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO payments (",
+    columns!(),
+    ") SELECT ",
+    columns!(),
+    " FROM ",
+    new!(),
+    " ORDER BY order_id ON CONFLICT (order_id) DO NOTHING"
+);
+
+/// Of locked rows. The bill is among what changes: the order itself may be heard of last.
+const UPDATE: &str = concat!(
+    "UPDATE payments
+     SET customer_id = new.customer_id, amount_minor = new.amount_minor, currency = new.currency,
+         method = new.method, reserved = new.reserved, order_end = new.order_end, state = new.state,
+         due_at = new.due_at, attempt = new.attempt, reference = new.reference, failure = new.failure,
+         traceparent = new.traceparent, version = new.version, updated_at = new.updated_at
+     FROM ",
+    new!(),
+    " WHERE payments.order_id = new.order_id"
+);

@@ -110,8 +110,8 @@ impl Worker {
             return Ok(());
         };
         let claimed = in_time(store::claim(self.outbox.pool(), room, self.worklist.lease)).await?;
-        *maybe_due = claimed.len() == room;
-        for payment in claimed {
+        *maybe_due = claimed.more;
+        for payment in claimed.payments {
             if let (Some(work), Some(hand)) = (Request::of(&payment), free.split(1)) {
                 self.call(Leased { work, hand }, calls);
             }

@@ -99,8 +99,9 @@ async fn a_repeat_after_a_crash_is_the_same_mail() {
     office.until(&asha, &[("ORDER_RECEIVED", "SENT")]).await;
     let mails = office.mails();
     // As after a crash between the file and its record, when the lease has run out.
-    sqlx::query(
-        "UPDATE notifications SET status = 'QUEUED', sent_at = NULL, next_attempt_at = now()",
+    sqlx::raw_sql(
+        "UPDATE notifications SET status = 'QUEUED', sent_at = NULL, next_attempt_at = now();
+         UPDATE reminders SET due_at = now()",
     )
     .execute(office.pool())
     .await

@@ -81,10 +81,13 @@ async fn a_mail_that_is_refused_for_good_is_shown_as_failed() {
     office.env.publish(created(new_order(), gone.customer)).await;
     eventually(PATIENCE, async || {
         // Time passes.
-        sqlx::query("UPDATE notifications SET next_attempt_at = now() WHERE status = 'QUEUED'")
-            .execute(office.pool())
-            .await
-            .unwrap();
+        sqlx::raw_sql(
+            "UPDATE notifications SET next_attempt_at = now() WHERE status = 'QUEUED';
+             UPDATE reminders SET due_at = now()",
+        )
+        .execute(office.pool())
+        .await
+        .unwrap();
         (office.notifications(&gone).await.first()?["status"] == "FAILED").then_some(())
     })
     .await;

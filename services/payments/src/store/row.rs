@@ -56,9 +56,9 @@ fn bill(row: &PgRow) -> sqlx::Result<Option<Bill>> {
 /// Binds an array a column, in the order of the columns.
 pub(super) fn bind<'q>(
     statement: Query<'q, Postgres, PgArguments>,
-    changes: &'q [Change],
+    changes: &[&'q Change],
 ) -> sqlx::Result<Query<'q, Postgres, PgArguments>> {
-    fn column<'q, T>(changes: &'q [Change], of: impl Fn(&'q Payment) -> T) -> Vec<T> {
+    fn column<'q, T>(changes: &[&'q Change], of: impl Fn(&'q Payment) -> T) -> Vec<T> {
         changes.iter().map(|change| of(&change.payment)).collect()
     }
 

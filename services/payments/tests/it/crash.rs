@@ -59,10 +59,13 @@ fn a_call_whose_process_ended_before_its_answer_is_made_again_by_another_and_don
 
 /// As time would.
 async fn end_leases(shop: &Shop) {
-    sqlx::query("UPDATE payments SET due_at = now() WHERE due_at IS NOT NULL")
-        .execute(&shop.pool)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "UPDATE payments SET due_at = now() WHERE due_at IS NOT NULL;
+         UPDATE reminders SET due_at = now()",
+    )
+    .execute(&shop.pool)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
