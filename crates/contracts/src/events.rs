@@ -7,7 +7,7 @@
 //! 4. add `golden/<topic>/<Name>.json` with the required fields alone and, if
 //!    it has optional ones, `<Name>.full.json` with all of them;
 //! 5. run `cargo xtask contracts` and commit the documents it writes: a schema
-//!    of the event, and its place in the `AsyncAPI` document.
+//!    of the event, and its place in the `AsyncAPI` document and in `docs/topics.md`.
 //!
 //! The compiler and the tests then name whatever is still missing.
 //!

@@ -1,11 +1,13 @@
 //! What the contracts look like from outside Rust: a JSON Schema of each event,
-//! and an `AsyncAPI` document of all topics. They are made of the types, and
-//! committed under `schemas/` by `cargo xtask contracts`.
+//! an `AsyncAPI` document of all topics, and a page of both for people. They
+//! are made of the types, and written by `cargo xtask contracts`: the page to
+//! [`PAGE`], the others under `schemas/`.
 
 mod asyncapi;
 mod compatibility;
 mod consumers;
 mod event;
+mod markdown;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +26,9 @@ use crate::events::EventType;
 
 /// The document of all topics.
 pub const ASYNCAPI: &str = "asyncapi.json";
+
+/// The page of all topics, below the folder of the whole project.
+pub const PAGE: &str = "docs/topics.md";
 
 /// The schemas as of the last release; written at a release alone.
 pub const RELEASED: &str = "released";
@@ -60,6 +65,12 @@ pub fn documents(services: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
     let mut documents = schemas();
     documents.insert(ASYNCAPI.into(), asyncapi::document(&read_consumers(services)?));
     Ok(documents)
+}
+
+/// The page of all topics, for the services whose sources are below `services`; the samples below `golden` are its
+/// examples.
+pub fn page(services: &Path, golden: &Path) -> io::Result<String> {
+    markdown::page(&read_consumers(services)?, golden)
 }
 
 /// A document as it is written: the same bytes wherever it is made.

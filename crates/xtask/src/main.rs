@@ -56,7 +56,7 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Write the schemas of the events and the document of their topics
+    /// Write the schemas of the events, the document of their topics, and the page of both
     Contracts {
         /// Also the released schemas, with which later changes must be compatible
         #[arg(long)]

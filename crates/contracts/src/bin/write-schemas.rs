@@ -38,6 +38,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     write(&folder, schema::documents(&services)?)?;
+    let page = schema::page(&services, &package.join("golden"))?;
+    fs::write(package.join("../..").join(schema::PAGE), page)?;
     if env::args().any(|argument| argument == "--release") {
         let breaking =
             schema::breaking_changes(&schema::read_schemas(&released)?, &schema::schemas());

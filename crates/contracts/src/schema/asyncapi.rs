@@ -11,6 +11,13 @@ use super::{
 };
 use crate::{envelope as header, events::EventType, topic::Topic};
 
+/// What holds for all topics.
+pub(super) const INTRODUCTION: &str = "\
+    The events that the services of Boutique exchange over Kafka. An installation may put a prefix \
+    before the names of its topics. A record's body is JSON, its headers are CloudEvents in binary \
+    mode with a W3C trace context; all events of one key are in order. Every event may be delivered \
+    more than once: deduplicate by `ce_id`. Ignore fields, and skip types, that you do not know.";
+
 /// What the consumers of a service put on its own topic.
 const DEAD_LETTERS: &str = "dead-letters";
 
@@ -38,11 +45,7 @@ pub(super) fn document(consumers: &Consumers) -> Value {
         "info": {
             "title": "Boutique",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The events that the services of Boutique exchange over Kafka. An \
-                installation may put a prefix before the names of its topics. A record's body is \
-                JSON, its headers are CloudEvents in binary mode with a W3C trace context; all \
-                events of one key are in order. Every event may be delivered more than once: \
-                deduplicate by `ce_id`. Ignore fields, and skip types, that you do not know.",
+            "description": INTRODUCTION,
             "license": { "name": "MIT" },
         },
         "defaultContentType": "application/json",
@@ -58,7 +61,7 @@ pub(super) fn document(consumers: &Consumers) -> Value {
     })
 }
 
-fn events(topic: Topic) -> impl Iterator<Item = EventType> {
+pub(super) fn events(topic: Topic) -> impl Iterator<Item = EventType> {
     EventType::ALL.iter().copied().filter(move |event| event.topic() == topic)
 }
 
@@ -66,14 +69,22 @@ fn channel(topic: Topic) -> Value {
     let messages: BTreeMap<_, _> = events(topic)
         .map(|event| (event.name(), json!({ "$ref": format!("#/components/messages/{event}") })))
         .collect();
-    let keys: BTreeSet<_> = events(topic).map(|event| format!("`{}`", key(event))).collect();
-    let keys = keys.into_iter().collect::<Vec<_>>().join(" or ");
     json!({
         "address": topic.name(),
-        "description": format!("Published by {} alone. The key is {keys}.", topic.producer()),
+        "description": about(topic),
         "messages": messages,
         "bindings": { "kafka": { "topic": topic.name(), "bindingVersion": "0.5.0" } },
     })
+}
+
+pub(super) fn about(topic: Topic) -> String {
+    format!("Published by {} alone. The key is {}.", topic.producer(), keys(topic))
+}
+
+/// The fields that are the keys of a topic's records.
+pub(super) fn keys(topic: Topic) -> String {
+    let keys: BTreeSet<_> = events(topic).map(|event| format!("`{}`", key(event))).collect();
+    keys.into_iter().collect::<Vec<_>>().join(" or ")
 }
 
 fn operation(action: &str, service: &str, topic: &str, events: &[EventType]) -> Value {
@@ -124,7 +135,7 @@ fn message(event: EventType) -> Value {
 }
 
 /// The headers of every record; all of them are required.
-fn headers() -> Value {
+pub(super) fn headers() -> Value {
     let properties = json!({
         header::CE_ID: { "type": "string", "format": "uuid",
             "description": "Id of the event (UUIDv7), the same on every delivery of it." },
@@ -150,12 +161,14 @@ fn headers() -> Value {
         header::CORRELATION_ID: { "type": "string",
             "description": "The record's key." },
     });
-    let required: Vec<_> =
+    let mut required: Vec<_> =
         properties.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    // The same in every build; only the members of objects are sorted where they are written.
+    required.sort_unstable();
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn dead_letters(consumers: &Consumers) -> Value {
+pub(super) fn dead_letters(consumers: &Consumers) -> Value {
     let services: Vec<_> = consumers.keys().collect();
     json!({
         "address": crate::topic::dead_letter_topic("{service}"),

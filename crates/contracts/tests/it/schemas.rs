@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contracts::schema::{self, RELEASED};
+use contracts::schema::{self, PAGE, RELEASED};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
@@ -43,6 +43,20 @@ fn the_committed_documents_are_those_of_the_types() {
     assert!(
         stale.is_empty(),
         "stale below crates/contracts/schemas: {stale:?}; run `cargo xtask contracts` and commit what it writes"
+    );
+}
+
+#[test]
+fn the_committed_page_is_that_of_the_types() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let current = schema::page(&services(), &package.join("golden")).unwrap();
+    let committed = fs::read_to_string(package.join("../..").join(PAGE)).unwrap_or_default();
+    // Not the whole of both: that would tell nobody what has changed.
+    let same = current.lines().zip(committed.lines()).take_while(|(a, b)| a == b).count();
+    assert!(
+        current == committed,
+        "{PAGE} is stale from line {} on; run `cargo xtask contracts` and commit what it writes",
+        same + 1
     );
 }
 
