@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Client;
 
-/// Every service, and the port it listens on unless told otherwise.
+/// Every service, and the port it listens on unless told otherwise: as they say themselves, which a test sees to,
+/// since this is built with none of them.
 const SERVICES: [(&str, u16); 7] = [
     ("auth", 3000),
     ("products", 3001),
@@ -103,7 +104,25 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use contracts::schema::read_consumers;
+    use test_support::stack::checkout;
+
     use super::*;
+
+    #[test]
+    fn every_service_is_known_with_the_port_it_says() {
+        let known = SERVICES.map(|(name, port)| (name.to_owned(), port));
+        assert_eq!(BTreeMap::from(known), test_support::services());
+    }
+
+    #[test]
+    fn the_consumers_are_those_that_hear_of_events() {
+        let found = read_consumers(&checkout().join("services")).unwrap();
+        let found: BTreeSet<_> = found.keys().map(String::as_str).collect();
+        assert_eq!(consumers().collect::<BTreeSet<_>>(), found);
+    }
 
     #[test]
     fn services_are_where_they_are_said_to_be() {

@@ -15,6 +15,7 @@ mod own;
 mod poison;
 mod python;
 mod registry;
+mod services;
 pub mod stack;
 mod wait;
 
@@ -24,4 +25,5 @@ pub use own::{OwnKafka, OwnPostgres, remove_left_servers};
 pub use poison::{poison, poison_blocks_nothing, sample};
 pub use python::python;
 pub use registry::OwnRegistry;
+pub use services::services;
 pub use wait::eventually;

@@ -119,3 +119,17 @@ fn default_port(name: &str) -> u16 {
             .unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_has_the_port_that_it_takes_by_itself() {
+        let services = test_support::services();
+        assert_eq!(services.len(), SERVICES.len(), "{services:?}");
+        for (service, port) in services {
+            assert_eq!(default_port(&service), port, "{service}, in this order in SERVICES?");
+        }
+    }
+}
