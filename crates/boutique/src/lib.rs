@@ -81,15 +81,15 @@ enum OrderCommand {
     /// Prints an order's whole path across the services, with times
     ///
     /// From the topics, as far back as they are kept; with an admin's `ACCESS_TOKEN` also what orders and payments
-    /// say of it.
+    /// say of it. Records of the order that cannot be read are counted at the end.
     Trace {
         /// The order, such as `ord_01k2p9v4x8f0qs3e6t7y5z1a2b`
         id: OrderId,
     },
 }
 
-/// Does what was asked for, and writes what there is to say.
-pub async fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
+/// Does what was asked for, and writes what there is to say to `out`, and what is missing of it to `err`.
+pub async fn run(cli: Cli, out: &mut impl Write, err: &mut impl Write) -> anyhow::Result<()> {
     let urls = cli.services.service_urls;
     match cli.command {
         Command::Topics { command: None } => topics::list(&admin(cli.kafka)?, out).await,
@@ -101,7 +101,7 @@ pub async fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
         Command::Dlq => overview::dead_letters(&urls, out).await,
         Command::Order(OrderCommand::Trace { id }) => {
             let token = cli.services.access_token;
-            story::tell(&admin(cli.kafka)?, &urls, token.as_deref(), id, out).await
+            story::tell(&admin(cli.kafka)?, &urls, token.as_deref(), id, out, err).await
         }
     }
 }

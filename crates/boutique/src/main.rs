@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(boutique::run(cli, &mut out)));
+        .and_then(|runtime| runtime.block_on(boutique::run(cli, &mut out, &mut io::stderr())));
     done.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `boutique order trace`: what happened to an order, by the topics and by the services.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::{Context, bail};
@@ -26,12 +27,28 @@ pub async fn tell(
     token: Option<&str>,
     order: OrderId,
     out: &mut impl Write,
+    err: &mut impl Write,
 ) -> anyhow::Result<()> {
     let placed = placed_at(order).context("this id was not made by Boutique: it holds no time")?;
-    let events = admin
-        .events_of(order.to_string(), &OF_ORDERS, placed - CLOCKS_APART)
+    let history = admin
+        .history_of(order.to_string(), &OF_ORDERS, placed - CLOCKS_APART)
         .await
         .context("cannot read the topics")?;
+    let told = tell_events(&history.events, urls, token, order, out).await;
+    // Also where there is nothing to tell, since this may be why.
+    for complaint in complaints(&history.unreadable) {
+        writeln!(err, "{complaint}")?;
+    }
+    told
+}
+
+async fn tell_events(
+    events: &[Received],
+    urls: &ServiceUrls,
+    token: Option<&str>,
+    order: OrderId,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let Some(first) = events.first() else {
         bail!("no topic tells of {order}; was it placed here, and are records of then still kept?");
     };
@@ -46,6 +63,15 @@ pub async fn tell(
         writeln!(out, "\nWith an admin's ACCESS_TOKEN, orders and payments are asked as well.")?;
     }
     Ok(())
+}
+
+/// Records of the order that the story lacks: without a word of them it would seem whole.
+fn complaints(unreadable: &BTreeMap<Topic, usize>) -> Vec<String> {
+    let complaint = |(topic, count): (&Topic, &usize)| {
+        let records = if *count == 1 { "record" } else { "records" };
+        format!("{count} {records} on {topic} could not be read")
+    };
+    unreadable.iter().map(complaint).collect()
 }
 
 fn placed_at(order: OrderId) -> Option<DateTime<Utc>> {
@@ -101,4 +127,22 @@ async fn ask_services(
         None => writeln!(out, "\npayments has not heard of it")?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_counted_by_topic() {
+        let unreadable = BTreeMap::from([(Topic::Payments, 3), (Topic::Orders, 1)]);
+        assert_eq!(
+            complaints(&unreadable),
+            [
+                "1 record on orders.v1 could not be read",
+                "3 records on payments.v1 could not be read"
+            ]
+        );
+        assert!(complaints(&BTreeMap::new()).is_empty());
+    }
 }

@@ -1,28 +1,26 @@
 //! What an operator asks of the brokers: topics, how far the groups are, and all records of one key.
 
-use std::collections::HashMap;
+mod history;
+
+pub use history::History;
+
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use contracts::{events::EventType, topic::Topic};
+use contracts::topic::Topic;
 use rdkafka::{
-    ClientConfig, Message as _, Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult},
-    metadata::{Metadata, MetadataTopic},
+    metadata::MetadataTopic,
     types::RDKafkaErrorCode,
 };
 
 use crate::{
     error::MessagingError,
     kafka::{KafkaConfig, REQUEST_TIMEOUT},
-    record::{self, Decoded, Received},
 };
-
-/// How long is waited for the next record of a partition that has not ended.
-const NEXT_RECORD: Duration = Duration::from_secs(5);
 
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -219,59 +217,6 @@ impl Admin {
         .await
     }
 
-    /// All events of one key that were published since a time, ordered by theirs.
-    pub async fn events_of(
-        &self,
-        key: String,
-        topics: &[Topic],
-        since: DateTime<Utc>,
-    ) -> Result<Vec<Received>, MessagingError> {
-        let kafka = self.kafka.clone();
-        let mut config = self.config();
-        // librdkafka wants a group for any assignment; nothing is ever committed to this one.
-        config
-            .set("group.id", kafka.topic_name("operator"))
-            .set("enable.auto.commit", "false")
-            // What is deleted while it is read is passed over.
-            .set("auto.offset.reset", "earliest");
-        let topics: HashMap<String, Topic> =
-            topics.iter().map(|topic| (kafka.topic_name(topic.name()), *topic)).collect();
-        let mut events = blocking(move || {
-            let consumer: BaseConsumer = config.create()?;
-            let metadata = consumer.fetch_metadata(None, REQUEST_TIMEOUT)?;
-            let mut open = starts(&consumer, &metadata, &topics, since)?;
-            let mut events = Vec::new();
-            while !open.is_empty() {
-                let Some(message) = consumer.poll(NEXT_RECORD) else {
-                    return Err(KafkaError::MessageConsumption(
-                        RDKafkaErrorCode::OperationTimedOut,
-                    ));
-                };
-                let message = match message {
-                    Ok(message) => message,
-                    Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error),
-                    // The client tries on; without an answer the time ends.
-                    Err(_) => continue,
-                };
-                let place = (message.topic().to_owned(), message.partition());
-                if open.get(&place).is_some_and(|end| message.offset() + 1 >= *end) {
-                    open.remove(&place);
-                }
-                let topic = topics.get(message.topic()).copied();
-                let of_key = message.key() == Some(key.as_bytes());
-                if let Some(topic) = topic.filter(|_| of_key)
-                    && let Decoded::Event(event) = record::decode(&message, topic, EventType::ALL)
-                {
-                    events.push(*event);
-                }
-            }
-            Ok(events)
-        })
-        .await?;
-        events.sort_by_key(|event| (event.time, event.id));
-        Ok(events)
-    }
-
     fn config(&self) -> ClientConfig {
         self.kafka.client("operator")
     }
@@ -279,41 +224,6 @@ impl Admin {
 
 fn is_led(topic: &TopicState) -> bool {
     topic.partitions.iter().all(|partition| partition.offsets.is_some())
-}
-
-/// Assigns every partition from that time on; returns where those end that have records since.
-fn starts(
-    consumer: &BaseConsumer,
-    metadata: &Metadata,
-    topics: &HashMap<String, Topic>,
-    since: DateTime<Utc>,
-) -> KafkaResult<HashMap<(String, i32), i64>> {
-    let mut times = TopicPartitionList::new();
-    for topic in metadata.topics().iter().filter(|topic| topics.contains_key(topic.name())) {
-        for partition in topic.partitions() {
-            let millis = Offset::Offset(since.timestamp_millis());
-            times.add_partition_offset(topic.name(), partition.id(), millis)?;
-        }
-    }
-    if times.count() == 0 {
-        return Ok(HashMap::new());
-    }
-    let found = consumer.offsets_for_times(times, REQUEST_TIMEOUT)?;
-    let mut open = HashMap::new();
-    let mut assigned = TopicPartitionList::new();
-    for partition in found.elements() {
-        // "The end" where nothing is that young.
-        if let Offset::Offset(start) = partition.offset() {
-            let (topic, id) = (partition.topic(), partition.partition());
-            let (_, end) = consumer.fetch_watermarks(topic, id, REQUEST_TIMEOUT)?;
-            if start < end {
-                assigned.add_partition_offset(topic, id, Offset::Offset(start))?;
-                open.insert((topic.to_owned(), id), end);
-            }
-        }
-    }
-    consumer.assign(&assigned)?;
-    Ok(open)
 }
 
 /// librdkafka waits for the brokers inside its calls.

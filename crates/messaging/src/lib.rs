@@ -35,7 +35,7 @@ pub mod reminders;
 mod steps;
 mod tail;
 
-pub use admin::{Admin, Made, PartitionState, Progress, TopicState};
+pub use admin::{Admin, History, Made, PartitionState, Progress, TopicState};
 pub use consumer::{Consumer, Handler};
 pub use dead_letter::{
     DeadLetter, DeadLetters, Discarded, Fate, Filter, Redriven, State, Summary, Unavailable,

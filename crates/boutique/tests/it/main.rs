@@ -4,7 +4,10 @@
 
 use std::process::{Command, Output};
 
+use contracts::topic::Topic;
 use test_support::TestEnv;
+use test_support::events::{created, new_order};
+use test_support::kafka::{NewRecord, produce};
 
 fn boutique(env: &TestEnv, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_boutique"))
@@ -44,6 +47,36 @@ async fn topics_are_made_once_and_listed() {
     assert!(!listed.contains("missing"), "{listed}");
     let lag = boutique(&env, &["lag"]);
     assert!(lag.status.success(), "{}", text(&lag));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_an_order_is_counted_behind_its_story() {
+    let env = TestEnv::new("orders").await;
+    env.create_all_topics().await;
+    let order = new_order();
+    env.publish(created(order)).await;
+    let spoilt = |topic: Topic| NewRecord {
+        topic: env.topic(topic.name()),
+        key: Some(order.to_string().into_bytes()),
+        payload: Some(b"{".to_vec()),
+        ..NewRecord::default()
+    };
+    let records = [Topic::Payments, Topic::Inventory, Topic::Payments].map(spoilt);
+    produce(env.kafka_brokers(), &records).await.unwrap();
+
+    let output = boutique(&env, &["order", "trace", &order.to_string()]);
+    assert!(output.status.success(), "{}", text(&output));
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(out.contains("OrderCreated"), "{out}");
+    let complaints: Vec<_> =
+        err.lines().filter(|line| line.contains("could not be read")).collect();
+    assert_eq!(
+        complaints,
+        [
+            "1 record on inventory.v1 could not be read",
+            "2 records on payments.v1 could not be read"
+        ]
+    );
 }
 
 #[tokio::test]

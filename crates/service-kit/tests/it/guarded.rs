@@ -60,8 +60,8 @@ async fn events_pass_brokers_that_ask_for_tls_and_an_account() {
     let relaying = tokio::spawn(relay.run(end.clone()));
     let admin = Admin::new(with("SCRAM-SHA-256", password));
     let arrived = eventually(PATIENCE, async || {
-        let events = admin.events_of(event.key(), &[Topic::Stock], since).await.ok()?;
-        events.into_iter().next()
+        let history = admin.history_of(event.key(), &[Topic::Stock], since).await.ok()?;
+        history.events.into_iter().next()
     });
     assert_eq!(arrived.await.event, event);
     end.cancel();
