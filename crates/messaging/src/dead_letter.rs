@@ -10,8 +10,14 @@ pub use kept::{DeadLetter, Fate, Filter, State, Summary};
 pub use redrive::{Redriven, Unavailable};
 
 use chrono::{DateTime, Utc};
-use contracts::{events::EventType, topic::dead_letter_topic};
+use contracts::{
+    envelope::TRACEPARENT,
+    events::EventType,
+    topic::dead_letter_topic,
+    trace::{TraceContext, TraceId},
+};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use tracing::field::display;
 use uuid::Uuid;
 
 use crate::{
@@ -112,8 +118,9 @@ pub(crate) async fn keep(
     let service = tx.service();
     tracing::error!(
         service, topic, partition = message.partition(), offset = message.offset(),
-        dead_letter_id = %id, event_id = ?failure.event_id, event_type,
-        ?errors, attempts = failure.attempts,
+        key = message.key().and_then(loggable), event_id = failure.event_id.map(display),
+        event_type, trace_id = trace_id(&headers).map(display),
+        dead_letter_id = %id, ?errors, attempts = failure.attempts,
         "dead letter {id}: a record cannot be processed"
     );
     metrics::counter!("dead_letters_total", "topic" => topic.to_owned()).increment(1);
@@ -147,6 +154,23 @@ pub(crate) async fn keep(
     Ok(())
 }
 
+/// The most bytes of a key that is an id of ours.
+const MAX_ID: usize = 64;
+
+/// A key, if it is an id as ours are. That of a record that is no event may be anything, also what must be in no log.
+fn loggable(key: &[u8]) -> Option<&str> {
+    let is_of_ids = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_id = key.len() <= MAX_ID && key.iter().copied().all(is_of_ids);
+    std::str::from_utf8(key).ok().filter(|_| is_id)
+}
+
+/// The trace that a record says it belongs to.
+fn trace_id(headers: &[(&str, &[u8])]) -> Option<TraceId> {
+    let (_, value) = headers.iter().find(|(name, _)| *name == TRACEPARENT)?;
+    let context = TraceContext::parse(std::str::from_utf8(value).ok()?).ok()?;
+    Some(context.trace_id)
+}
+
 /// Those headers that are text, the first ones that are small together.
 fn copied<'h>(headers: &[(&'h str, &'h [u8])]) -> impl Iterator<Item = (&'h str, &'h str)> {
     let mut bytes = 0;
@@ -162,6 +186,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn keys_are_logged_that_are_ids_of_ours() {
+        for id in ["ord_01k2pmez20eegr3cp3tkjzc1rr", "Mug_blue.2", "2025-08-15-1"] {
+            assert_eq!(loggable(id.as_bytes()), Some(id));
+        }
+        let long = "a".repeat(65);
+        for other in ["asha@example.org", "a\nb", "\u{e4}", &long] {
+            assert_eq!(loggable(other.as_bytes()), None);
+        }
+        assert_eq!(loggable(b"\xff"), None);
+    }
+
+    #[test]
+    fn the_trace_is_that_of_the_header_if_it_can_be_read() {
+        let context = TraceContext::new([1; 16], [2; 8]);
+        let text = context.to_string();
+        let other: (&str, &[u8]) = ("type", b"OrderCreated");
+        let of = |value: &[u8]| trace_id(&[other, (TRACEPARENT, value)]);
+        assert_eq!(of(text.as_bytes()), Some(context.trace_id));
+        assert_eq!(of(b"00-secret"), None);
+        assert_eq!(of(b"\xff"), None);
+        assert_eq!(trace_id(&[other]), None);
+    }
 
     proptest! {
         #[test]
