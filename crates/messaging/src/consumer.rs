@@ -103,7 +103,10 @@ impl<H: Handler> Consumer<H> {
                 } => next?,
             };
             // Whoever is waited for does not wait for what could have waited.
-            linger.begin(next.urgent);
+            // And a full batch has more behind it.
+            if next.has_room() {
+                linger.begin(next.urgent);
+            }
             let mut messages = next.messages;
             let batch = Batch::new(&messages, next.decoded);
             match self.work(poller, &messages, &batch, &mut carried, shutdown).await? {

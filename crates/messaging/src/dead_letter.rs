@@ -17,7 +17,6 @@ use contracts::{
     trace::{TraceContext, TraceId},
 };
 use rdkafka::message::{BorrowedMessage, Message as _};
-use tracing::field::display;
 use uuid::Uuid;
 
 use crate::{

@@ -4,12 +4,12 @@ use tokio::time::Instant;
 
 /// What each event of a batch adds to the time in which the next one may gather.
 const FOR_EACH: Duration = Duration::from_millis(5);
-const LONGEST: Duration = Duration::from_millis(40);
+const LONGEST: Duration = Duration::from_millis(60);
 
 /// Lets a busy task begin its batches a little apart, so that each is larger and costs less an event.
 ///
 /// The time grows with the size of the batch before: an idle task waits for nobody, and one that is
-/// overtaxed has spent the time working anyway.
+/// overtaxed has spent the time working anyway. Behind a full batch nobody waits either: there is more than enough.
 #[derive(Debug)]
 pub struct Linger {
     next: Instant,

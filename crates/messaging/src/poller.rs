@@ -27,14 +27,17 @@ use crate::{
     record::{self, Decoded},
 };
 
-/// The most records a batch has. Larger ones gained nothing in SQL and hold locks for longer.
+/// The most events a batch has. Larger ones gained nothing in SQL and hold locks for longer.
 const MAX_BATCH: usize = 500;
+
+/// The most records a batch takes off the topics, with those that are nothing to this service.
+const MAX_RECORDS: usize = 4 * MAX_BATCH;
 
 /// Bodies of a batch may be this large together, and the last one larger.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long records gather on whose effect nobody waits.
-const LEISURE: Duration = Duration::from_millis(50);
+const LEISURE: Duration = Duration::from_millis(200);
 
 /// How often a member whose batch takes long looks for rebalances.
 const HOLD_INTERVAL: Duration = Duration::from_millis(200);
@@ -107,6 +110,8 @@ pub(crate) struct Polled<'c> {
     pub(crate) messages: Messages<'c>,
     /// Beside each record, where it was read and what it turned out to be.
     pub(crate) decoded: Vec<(Topic, Decoded)>,
+    /// How many of them are events to handle, or cannot be read.
+    wanted: usize,
     /// How many of them are urgent.
     pub(crate) urgent: usize,
     /// Of all bodies together.
@@ -119,8 +124,8 @@ impl Polled<'_> {
     }
 
     /// Whether a batch may grow.
-    fn has_room(&self) -> bool {
-        self.messages.len() < MAX_BATCH && self.bytes < MAX_BATCH_BYTES
+    pub(crate) fn has_room(&self) -> bool {
+        self.wanted < MAX_BATCH && self.messages.len() < MAX_RECORDS && self.bytes < MAX_BATCH_BYTES
     }
 }
 
@@ -181,17 +186,13 @@ impl Poller {
         }
     }
 
-    /// Waits until one of the records is urgent, for [`LEISURE`] at the most.
+    /// Waits until one of the records is urgent or the batch is full, for [`LEISURE`] at the most.
     async fn gather<'c>(
         &'c self,
         records: &mut (impl Stream<Item = KafkaResult<BorrowedMessage<'c>>> + Unpin),
         polled: &mut Polled<'c>,
     ) -> Result<(), MessagingError> {
         let until = Instant::now() + LEISURE;
-        if self.urgent.is_empty() {
-            tokio::time::sleep_until(until).await;
-            return Ok(());
-        }
         while polled.urgent == 0 && polled.has_room() {
             let Ok(next) = timeout_at(until, records.next()).await else {
                 break;
@@ -222,6 +223,7 @@ impl Poller {
             return;
         };
         let decoded = record::decode(&message, topic, self.wants);
+        polled.wanted += usize::from(!matches!(decoded, Decoded::Unwanted));
         polled.urgent += usize::from(self.is_urgent(&decoded));
         polled.bytes += message.payload_len();
         polled.decoded.push((topic, decoded));

@@ -25,7 +25,7 @@ pub struct Config {
         long,
         env = "PROVIDER_CONCURRENCY",
         value_name = "PROVIDER_CONCURRENCY",
-        default_value = "256"
+        default_value = "512"
     )]
     pub provider_concurrency: NonZeroUsize,
     /// Milliseconds to wait for an answer before asking again

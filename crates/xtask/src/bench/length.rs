@@ -45,20 +45,20 @@ pub const WHOLE: Length = Length {
     ceiling_seconds: 5.0,
 };
 
-/// Some four minutes, most of them of starting and signing up.
+/// Below three minutes, most of them of starting and signing up.
 pub const QUICK: Length = Length {
-    shape: Shape { customers: 128, skus: 200, partitions: PARTITIONS },
+    shape: Shape { customers: 64, skus: 100, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
-    idle_seconds: 8.0,
-    saturation_seconds: 15.0,
-    paced_seconds: 8.0,
-    other_seconds: 6.0,
-    streams: 1_000,
-    grown: 100_000,
-    grown_seconds: 8.0,
-    scale: &[(6, &[1, 2])],
-    scale_seconds: 4.0,
-    backlog: 20_000,
-    ceiling_orders: 10_000,
-    ceiling_seconds: 3.0,
+    idle_seconds: 6.0,
+    saturation_seconds: 12.0,
+    paced_seconds: 6.0,
+    other_seconds: 4.0,
+    streams: 500,
+    grown: 50_000,
+    grown_seconds: 6.0,
+    scale: &[(6, &[2])],
+    scale_seconds: 3.0,
+    backlog: 10_000,
+    ceiling_orders: 5_000,
+    ceiling_seconds: 2.0,
 };

@@ -112,7 +112,22 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<Ho
     let mut plan = closed(stage, seconds)?;
     plan.skus = vec![stage.stock_of_one(on_hand).await?];
     let run = measured(stage, &plan).await?;
-    Ok(HotSku { ratio: run.ends_per_second / rate, on_hand, run })
+    // Behind the last piece come refusals, which are cheaper.
+    let sold_per_second = rate_until(&run.outcome.series, on_hand.into());
+    Ok(HotSku { ratio: sold_per_second / rate, sold_per_second, on_hand, run })
+}
+
+/// How many orders ended in a second, until `count` had. The series begins with the first request.
+fn rate_until(series: &[Second], count: u64) -> f64 {
+    let (mut ended, mut before) = (0, 0.0);
+    for second in series {
+        if ended + second.ended >= count {
+            let share = share(count - ended, second.ended);
+            return as_f64(count) / (before + share * (second.at - before)).max(f64::EPSILON);
+        }
+        (ended, before) = (ended + second.ended, second.at);
+    }
+    as_f64(ended) / before.max(f64::EPSILON)
 }
 
 /// Orders of every kind.
@@ -147,6 +162,15 @@ pub async fn streams(stage: &Stage<'_>, length: &Length) -> Result<Sse> {
     })
 }
 
+fn share(part: u64, whole: u64) -> f64 {
+    as_f64(part) / as_f64(whole).max(1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "orders of some seconds")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
@@ -160,5 +184,15 @@ mod tests {
         let growing = series([10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
         assert_eq!(drift(&growing), 4.0);
         assert_eq!(drift(&[]), 1.0);
+    }
+
+    #[test]
+    fn a_rate_is_counted_until_the_last_piece_is_sold() {
+        let series = [(1.0, 100), (2.0, 300), (3.0, 900)];
+        let series = series.map(|(at, ended)| Second { at, ended, ..Second::default() });
+        assert_eq!(rate_until(&series, 250), 250.0 / 1.5);
+        assert_eq!(rate_until(&series, 100), 100.0);
+        assert_eq!(rate_until(&series, 5000), 1300.0 / 3.0, "never sold out");
+        assert_eq!(rate_until(&[], 5), 0.0);
     }
 }

@@ -116,8 +116,10 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that ended in a second, to those of the saturation.
+    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation.
     pub ratio: f64,
+    /// Those orders.
+    pub sold_per_second: f64,
     /// Pieces there were.
     pub on_hand: u32,
     #[serde(flatten)]

@@ -72,8 +72,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         }
     }
     if let Some(hot) = &report.hot_sku {
-        let of =
-            format!("{}, {} of the saturation", rate(hot.run.ends_per_second), percent(hot.ratio));
+        let of = format!("{}, {} of the saturation", rate(hot.sold_per_second), percent(hot.ratio));
         row("one product", of);
     }
     if let Some(mixed) = &report.mixed {

@@ -18,7 +18,7 @@ fn run() -> Run {
 fn figures_are_where_they_are_looked_for() {
     let report = Report {
         saturation: Some(run()),
-        hot_sku: Some(HotSku { ratio: 0.9, on_hand: 5, run: run() }),
+        hot_sku: Some(HotSku { ratio: 0.9, sold_per_second: 1.0, on_hand: 5, run: run() }),
         ratio_to_ceiling: Some(0.5),
         peak_rss_mib: [("orders".to_owned(), 50.0)].into(),
         ..Report::default()
