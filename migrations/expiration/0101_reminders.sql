@@ -3,9 +3,10 @@
 LOCK TABLE timers;
 INSERT INTO reminders (due_at, keys)
 SELECT min(fires_at), array_agg(order_id)
-FROM (SELECT fires_at, order_id, row_number() OVER (ORDER BY fires_at) / 250 AS pack
-      FROM timers WHERE fires_at IS NOT NULL) AS due
-GROUP BY pack;
+FROM (SELECT *, row_number() OVER (PARTITION BY second ORDER BY fires_at) / 100 AS pack
+      FROM (SELECT fires_at, order_id, date_trunc('second', fires_at) AS second
+            FROM timers WHERE fires_at IS NOT NULL) AS due) AS packed
+GROUP BY second, pack;
 DROP INDEX timers_set;
 -- A timer changes once, when it is closed.
 ALTER TABLE timers SET (fillfactor = 60);

@@ -1,4 +1,4 @@
--- One check in place of five: each is evaluated with each change.
+-- One check in place of four: each is evaluated with each change.
 ALTER TABLE orders
     DROP CONSTRAINT orders_check,
     DROP CONSTRAINT orders_status_check,

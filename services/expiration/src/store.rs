@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::ids::OrderId;
 use contracts::trace::TraceContext;
-use messaging::reminders::{self, Taken};
+use messaging::reminders;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -14,6 +14,9 @@ use crate::timer::Change;
 /// How long a closed timer is remembered, counted from the order's beginning. Longer than a record stays on
 /// a topic, so that no topic that is read again sets a timer again.
 const MEMORY: chrono::Duration = chrono::Duration::days(30);
+
+/// Timers fired in one transaction at most.
+const BATCH: usize = 500;
 
 /// Sets and closes timers, in the order of their keys. A closed one stays closed, one that is set keeps its
 /// time.
@@ -45,7 +48,7 @@ pub async fn write(
     .execute(&mut *connection)
     .await?;
     let set = times.into_iter().zip(orders).filter_map(|(at, order)| Some((at?, order)));
-    reminders::remind(connection, set).await
+    reminders::remind(connection, set.collect()).await
 }
 
 /// Timers that were due by the database's clock.
@@ -59,27 +62,30 @@ pub struct Fired {
 
 /// Closes timers that are due. Those that another replica is about to fire are left to it.
 pub async fn take_due(connection: &mut PgConnection) -> sqlx::Result<Fired> {
-    let Taken { keys, more } = reminders::take(&mut *connection).await?;
-    if keys.is_empty() {
+    let taken = reminders::take(&mut *connection, BATCH).await?;
+    if taken.is_empty() {
         return Ok(Fired::default());
     }
-    let set: Vec<(DateTime<Utc>, Uuid, bool)> = sqlx::query_as(
-        "SELECT fires_at, order_id, fires_at <= now() FROM timers
-         WHERE order_id = ANY($1) AND fires_at IS NOT NULL ORDER BY order_id FOR UPDATE",
+    let set = sqlx::query_as(
+        "SELECT fires_at, order_id FROM timers WHERE order_id = ANY($1) AND fires_at IS NOT NULL",
     )
-    .bind(keys)
+    .bind(taken.keys())
     .fetch_all(&mut *connection)
     .await?;
-    let (due, later): (Vec<_>, Vec<_>) = set.into_iter().partition(|(.., is_due)| *is_due);
-    reminders::remind(&mut *connection, later.into_iter().map(|(at, order, _)| (at, order)))
-        .await?;
+    let chosen = taken.choose(set);
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "UPDATE timers SET fires_at = NULL, closed_at = now()
-         WHERE order_id = ANY($1) RETURNING order_id, traceparent",
+        "WITH free AS MATERIALIZED (
+             SELECT order_id FROM timers WHERE order_id = ANY($1) AND fires_at <= now()
+             ORDER BY order_id FOR UPDATE SKIP LOCKED)
+         UPDATE timers SET fires_at = NULL, closed_at = now()
+         FROM free WHERE timers.order_id = free.order_id RETURNING timers.order_id, traceparent",
     )
-    .bind(due.into_iter().map(|(_, order, _)| order).collect::<Vec<_>>())
-    .fetch_all(connection)
+    .bind(&chosen.due)
+    .fetch_all(&mut *connection)
     .await?;
+    let more = chosen.more;
+    let fired: Vec<Uuid> = rows.iter().map(|(order, _)| *order).collect();
+    chosen.remind(connection, &fired, None).await?;
     let orders = rows.into_iter().map(|(order, trace)| {
         let trace = TraceContext::parse(&trace).map_err(|e| sqlx::Error::Decode(e.into()))?;
         Ok((OrderId::from_uuid(order), trace))

@@ -46,6 +46,9 @@ impl Sender {
                 self.send(&mut leased, &shutdown).await;
                 continue;
             }
+            if maybe_due {
+                continue;
+            }
             tokio::select! {
                 Some(first) = self.worklist.leased.recv() => leased.push(first),
                 () = self.worklist.woken.notified(), if !maybe_due => maybe_due = true,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::CustomerId;
-use messaging::reminders::{self, Taken};
+use messaging::reminders;
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ pub async fn insert(
     .fetch_all(&mut *connection)
     .await?;
     let due = queued.iter().map(|queued| (until(queued), queued.notice.order.as_uuid()));
-    reminders::remind(connection, due).await?;
+    reminders::remind(connection, due.collect()).await?;
     Ok(leased)
 }
 
@@ -131,48 +131,48 @@ pub struct Claimed {
 /// gets them from another one of its order, once there is one.
 pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Claimed> {
     let mut tx = pool.begin().await?;
-    let Taken { keys, more } = reminders::take(&mut tx).await?;
-    if keys.is_empty() {
+    let taken = reminders::take(&mut tx, limit).await?;
+    if taken.is_empty() {
         return Ok(Claimed::default());
     }
-    let mut waiting: Vec<(DateTime<Utc>, Uuid, String)> = sqlx::query_as(
-        "SELECT next_attempt_at, order_id, kind FROM notifications
-         WHERE order_id = ANY($1) AND status = 'QUEUED' ORDER BY order_id, kind FOR UPDATE",
+    let until = taken.now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let waiting = sqlx::query_as(
+        "SELECT next_attempt_at, order_id FROM notifications
+         WHERE order_id = ANY($1) AND status = 'QUEUED'",
     )
-    .bind(keys)
+    .bind(taken.keys())
     .fetch_all(&mut *tx)
     .await?;
-    waiting.sort_unstable();
-    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
-    let due = waiting.iter().take_while(|(at, ..)| *at <= now).count();
-    let left = waiting.split_off(due.min(limit));
-    let until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
-    let (orders, kinds): (Vec<Uuid>, Vec<String>) =
-        waiting.into_iter().map(|(_, order, kind)| (order, kind)).unzip();
-    let claimed = sqlx::query_as(
-        "WITH claimed AS (
+    let chosen = taken.choose(waiting);
+    // Of an order that has more than one of them, all are looked for; what is behind the limit waits.
+    let claimed: Vec<Due> = sqlx::query_as(
+        "WITH free AS MATERIALIZED (
+             SELECT order_id, kind FROM notifications
+             WHERE order_id = ANY($1) AND status = 'QUEUED' AND next_attempt_at <= now()
+             ORDER BY order_id, kind LIMIT $2 FOR UPDATE SKIP LOCKED
+         ), claimed AS (
              UPDATE notifications n
              SET next_attempt_at = $3,
                  customer_id = coalesce(n.customer_id,
                      (SELECT other.customer_id FROM notifications other
                       WHERE other.order_id = n.order_id AND other.customer_id IS NOT NULL LIMIT 1))
-             FROM UNNEST($1::uuid[], $2::text[]) AS due (order_id, kind)
-             WHERE n.order_id = due.order_id AND n.kind = due.kind
+             FROM free WHERE n.order_id = free.order_id AND n.kind = free.kind
              RETURNING n.*
          )
          SELECT order_id, kind, id, subject, body, attempts, created_at, now() AS now,
                 (SELECT email FROM recipients r WHERE r.customer_id = claimed.customer_id) AS email
          FROM claimed",
     )
-    .bind(&orders)
-    .bind(kinds)
+    .bind(&chosen.due)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(until)
     .fetch_all(&mut *tx)
     .await?;
-    let left = left.into_iter().map(|(at, order, _)| (at, order));
-    reminders::remind(&mut tx, orders.into_iter().map(|order| (until, order)).chain(left)).await?;
+    let more = chosen.more;
+    let orders: Vec<Uuid> = claimed.iter().map(|due| due.order_id).collect();
+    chosen.remind(&mut tx, &orders, Some(until)).await?;
     tx.commit().await?;
-    Ok(Claimed { due: claimed, more: more || due > limit })
+    Ok(Claimed { due: claimed, more })
 }
 
 /// Records what became of leased notifications.

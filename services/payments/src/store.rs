@@ -6,10 +6,9 @@ mod row;
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use contracts::ids::OrderId;
-use messaging::HandlerError;
-use messaging::reminders::{self, Taken};
+use messaging::{HandlerError, reminders};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -61,35 +60,35 @@ pub struct Claimed {
 /// Leases up to `limit` payments that are due.
 pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result<Claimed> {
     let mut tx = pool.begin().await?;
-    let Taken { keys, more } = reminders::take(&mut tx).await?;
-    if keys.is_empty() {
+    let taken = reminders::take(&mut tx, limit).await?;
+    if taken.is_empty() {
         return Ok(Claimed::default());
     }
-    let mut waiting: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(
-        "SELECT due_at, order_id FROM payments
-         WHERE order_id = ANY($1) AND due_at IS NOT NULL ORDER BY order_id FOR UPDATE",
+    let until = taken.now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let waiting = sqlx::query_as(
+        "SELECT due_at, order_id FROM payments WHERE order_id = ANY($1) AND due_at IS NOT NULL",
     )
-    .bind(keys)
+    .bind(taken.keys())
     .fetch_all(&mut *tx)
     .await?;
-    waiting.sort_unstable();
-    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await?;
-    let due = waiting.iter().take_while(|(at, _)| *at <= now).count();
-    let left = waiting.split_off(due.min(limit));
-    let leased: Vec<Uuid> = waiting.into_iter().map(|(_, order)| order).collect();
-    let until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
-    let payments = sqlx::query_as(concat!(
-        "UPDATE payments SET due_at = $2, attempt = attempt + 1 WHERE order_id = ANY($1) RETURNING ",
+    let chosen = taken.choose(waiting);
+    let payments: Vec<Payment> = sqlx::query_as(concat!(
+        "WITH free AS MATERIALIZED (
+             SELECT order_id AS id FROM payments WHERE order_id = ANY($1) AND due_at <= now()
+             ORDER BY order_id FOR UPDATE SKIP LOCKED)
+         UPDATE payments SET due_at = $2, attempt = attempt + 1
+         FROM free WHERE order_id = free.id RETURNING ",
         columns!()
     ))
-    .bind(&leased)
+    .bind(&chosen.due)
     .bind(until)
     .fetch_all(&mut *tx)
     .await?;
-    let again = leased.into_iter().map(|order| (until, order)).chain(left);
-    reminders::remind(&mut tx, again).await?;
+    let more = chosen.more;
+    let claimed: Vec<Uuid> = payments.iter().map(|payment| payment.order.as_uuid()).collect();
+    chosen.remind(&mut tx, &claimed, Some(until)).await?;
     tx.commit().await?;
-    Ok(Claimed { payments, more: more || due > limit })
+    Ok(Claimed { payments, more })
 }
 
 /// Stores locked and new payments, and when they are due.
@@ -110,7 +109,7 @@ pub async fn save(connection: &mut PgConnection, changes: &[Change]) -> Result<(
     }
     let due = changes.iter().map(|change| &change.payment);
     let due = due.filter_map(|payment| Some((payment.due_at?, payment.order.as_uuid())));
-    Ok(reminders::remind(connection, due).await?)
+    Ok(reminders::remind(connection, due.collect()).await?)
 }
 
 /// Arrays of all columns, as `new`.

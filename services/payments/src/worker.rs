@@ -60,7 +60,10 @@ impl Worker {
                 }
                 continue;
             }
+            let idle_hands = self.worklist.hands.available_permits() > 0;
             tokio::select! {
+                // More may be due, and there are hands for it.
+                () = std::future::ready(()), if maybe_due && idle_hands => {}
                 Some(call) = calls.join_next() => collect(call, &mut calls, &mut answers).await,
                 Some(leased) = self.worklist.leased.recv() => {
                     self.call(leased, &mut calls);

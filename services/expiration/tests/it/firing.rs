@@ -67,8 +67,8 @@ async fn what_was_due_while_the_service_was_down_fires_at_its_start() {
 
     // Five minutes later; and some orders came meanwhile.
     sqlx::raw_sql(
-        "UPDATE timers SET fires_at = fires_at - interval '5 minutes';
-         UPDATE reminders SET due_at = due_at - interval '5 minutes'",
+        "UPDATE reminders SET due_at = due_at - interval '5 minutes';
+         UPDATE timers SET fires_at = fires_at - interval '5 minutes'",
     )
     .execute(&world.pool)
     .await

@@ -36,15 +36,13 @@ async fn what_another_replica_has_in_hand_is_left_to_it_and_holds_up_nobody() {
     let world = World::new().await;
     let service = world.start().await;
     let (in_hand, given_back) = (order(), order());
-    for id in [in_hand, given_back] {
-        world.hears(&[Delivery::new(created(id, later()))]).await;
-    }
+    world.hears(&[in_hand, given_back].map(|id| Delivery::new(created(id, later())))).await;
     service.stop().await.unwrap();
 
     // Another replica fires the first timer and has not committed yet; one more will fail.
     sqlx::raw_sql(
-        "UPDATE timers SET fires_at = now() WHERE fires_at IS NOT NULL;
-         UPDATE reminders SET due_at = now()",
+        "UPDATE reminders SET due_at = now();
+         UPDATE timers SET fires_at = now() WHERE fires_at IS NOT NULL",
     )
     .execute(&world.pool)
     .await
@@ -52,12 +50,11 @@ async fn what_another_replica_has_in_hand_is_left_to_it_and_holds_up_nobody() {
     let mut firing = world.pool.begin().await.unwrap();
     let mut failing = world.pool.begin().await.unwrap();
     for (replica, id) in [(&mut firing, in_hand), (&mut failing, given_back)] {
-        for statement in [
-            "DELETE FROM reminders WHERE keys = ARRAY[$1]",
-            "UPDATE timers SET fires_at = NULL, closed_at = now() WHERE order_id = $1",
-        ] {
-            sqlx::query(statement).bind(id.as_uuid()).execute(&mut **replica).await.unwrap();
-        }
+        sqlx::query("UPDATE timers SET fires_at = NULL, closed_at = now() WHERE order_id = $1")
+            .bind(id.as_uuid())
+            .execute(&mut **replica)
+            .await
+            .unwrap();
     }
     let service = world.start().await;
     assert_eq!(world.told().await, [], "both are in hand, and a third one fires");

@@ -74,9 +74,9 @@ async fn nobody_is_told_of_what_is_too_old() {
     office.env.publish(created(new_order(), asha.customer)).await;
     office.until(&asha, &[("ORDER_RECEIVED", "QUEUED")]).await;
     sqlx::raw_sql(
-        "UPDATE notifications
-         SET created_at = now() - interval '73 hours', next_attempt_at = now();
-         UPDATE reminders SET due_at = now()",
+        "UPDATE reminders SET due_at = now();
+         UPDATE notifications
+         SET created_at = now() - interval '73 hours', next_attempt_at = now()",
     )
     .execute(office.pool())
     .await

@@ -100,8 +100,8 @@ async fn a_repeat_after_a_crash_is_the_same_mail() {
     let mails = office.mails();
     // As after a crash between the file and its record, when the lease has run out.
     sqlx::raw_sql(
-        "UPDATE notifications SET status = 'QUEUED', sent_at = NULL, next_attempt_at = now();
-         UPDATE reminders SET due_at = now()",
+        "UPDATE reminders SET due_at = now();
+         UPDATE notifications SET status = 'QUEUED', sent_at = NULL, next_attempt_at = now()",
     )
     .execute(office.pool())
     .await

@@ -82,8 +82,8 @@ async fn a_mail_that_is_refused_for_good_is_shown_as_failed() {
     eventually(PATIENCE, async || {
         // Time passes.
         sqlx::raw_sql(
-            "UPDATE notifications SET next_attempt_at = now() WHERE status = 'QUEUED';
-             UPDATE reminders SET due_at = now()",
+            "UPDATE reminders SET due_at = now();
+             UPDATE notifications SET next_attempt_at = now() WHERE status = 'QUEUED'",
         )
         .execute(office.pool())
         .await

@@ -60,8 +60,8 @@ fn a_call_whose_process_ended_before_its_answer_is_made_again_by_another_and_don
 /// As time would.
 async fn end_leases(shop: &Shop) {
     sqlx::raw_sql(
-        "UPDATE payments SET due_at = now() WHERE due_at IS NOT NULL;
-         UPDATE reminders SET due_at = now()",
+        "UPDATE reminders SET due_at = now();
+         UPDATE payments SET due_at = now() WHERE due_at IS NOT NULL",
     )
     .execute(&shop.pool)
     .await

@@ -2,7 +2,7 @@
 -- line.
 
 --- every order has ended
-UPDATE orders.orders SET status = 'PENDING', reason = NULL WHERE id = pg_temp.cancelled();
+UPDATE orders.orders SET status = 'PENDING', step = 'CREATED', reason = NULL WHERE id = pg_temp.cancelled();
 
 --- an order costs what its lines cost
 UPDATE orders.orders SET total_minor = 1 WHERE id = pg_temp.completed();
