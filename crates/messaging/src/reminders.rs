@@ -3,7 +3,7 @@
 //! A row that says itself when it is due needs an index of that, which each of its changes then has to touch. So
 //! the time stands in a reminder, with the keys of all rows that a transaction makes due: one row for many.
 //!
-//! Each row that is due at some time is named by a reminder of that time, or of up to [`APART`] before. Whoever moves
+//! Each row that is due at some time is named by a reminder of that time, or of up to a second before. Whoever moves
 //! a row's time reminds of it in the same transaction; the reminder of its old time is passed over when it
 //! comes, so a row is named about once, however often it is tried. Reminders are taken in the transaction that looks at
 //! their rows, so none is lost.
