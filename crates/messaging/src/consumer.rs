@@ -102,8 +102,7 @@ impl<H: Handler> Consumer<H> {
                     poller.next(mem::take(&mut carried)).await
                 } => next?,
             };
-            // Whoever is waited for does not wait for what could have waited.
-            // And a full batch has more behind it.
+            // By the urgent ones: whoever is waited for does not wait for what could have waited.
             if next.has_room() {
                 linger.begin(next.urgent);
             }

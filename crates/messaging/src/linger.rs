@@ -9,7 +9,8 @@ const LONGEST: Duration = Duration::from_millis(60);
 /// Lets a busy task begin its batches a little apart, so that each is larger and costs less an event.
 ///
 /// The time grows with the size of the batch before: an idle task waits for nobody, and one that is
-/// overtaxed has spent the time working anyway. Behind a full batch nobody waits either: there is more than enough.
+/// overtaxed has spent the time working anyway. It is not to be begun behind a full batch, behind which more than
+/// enough waits already.
 #[derive(Debug)]
 pub struct Linger {
     next: Instant,
