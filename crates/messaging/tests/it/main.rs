@@ -19,6 +19,7 @@ mod rebalance;
 mod redelivery;
 mod redrive;
 mod relay;
+mod reminders;
 mod retries;
 mod shutdown;
 mod tail;
