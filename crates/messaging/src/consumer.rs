@@ -103,9 +103,7 @@ impl<H: Handler> Consumer<H> {
                 } => next?,
             };
             // By the urgent ones: whoever is waited for does not wait for what could have waited.
-            if next.has_room() {
-                linger.begin(next.urgent);
-            }
+            linger.begin(next.urgent, !next.has_room());
             let mut messages = next.messages;
             let batch = Batch::new(&messages, next.decoded);
             match self.work(poller, &messages, &batch, &mut carried, shutdown).await? {

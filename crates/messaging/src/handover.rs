@@ -1,12 +1,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::outbox::Tx;
 
 /// How long a lease goes on after the last moment of the work, for its outcome to be recorded.
 const MARGIN: Duration = Duration::from_secs(2);
+
+/// When a lease ends that begins now.
+pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
+    now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
+}
 
 /// Work on its way from the transaction that makes it due to the worker of this process that does it
 /// outside any transaction. Cheap to clone.

@@ -9,8 +9,7 @@ const LONGEST: Duration = Duration::from_millis(60);
 /// Lets a busy task begin its batches a little apart, so that each is larger and costs less an event.
 ///
 /// The time grows with the size of the batch before: an idle task waits for nobody, and one that is
-/// overtaxed has spent the time working anyway. It is not to be begun behind a full batch, behind which more than
-/// enough waits already.
+/// overtaxed has spent the time working anyway. Behind a full batch nobody waits: there is more than enough already.
 #[derive(Debug)]
 pub struct Linger {
     next: Instant,
@@ -22,9 +21,9 @@ impl Linger {
         Self { next: Instant::now() }
     }
 
-    /// A batch of so many begins now.
-    pub fn begin(&mut self, size: usize) {
-        self.next = Instant::now() + time_after(size);
+    /// A batch of so many begins now, which may be as large as batches get.
+    pub fn begin(&mut self, size: usize, is_full: bool) {
+        self.next = Instant::now() + if is_full { Duration::ZERO } else { time_after(size) };
     }
 
     /// Resolves when the next batch may begin.
@@ -57,5 +56,13 @@ mod tests {
         assert_eq!(time_after(3), FOR_EACH * 2);
         assert_eq!(time_after(500), LONGEST);
         assert_eq!(time_after(usize::MAX), LONGEST);
+    }
+    #[test]
+    fn nobody_waits_behind_a_full_batch() {
+        let mut linger = Linger::new();
+        linger.begin(500, true);
+        assert!(linger.next <= Instant::now());
+        linger.begin(500, false);
+        assert!(linger.next > Instant::now());
     }
 }

@@ -42,16 +42,13 @@ impl Sender {
             if maybe_due {
                 maybe_due = self.claim(&mut leased).await;
             }
-            if !leased.is_empty() {
+            if maybe_due || !leased.is_empty() {
                 self.send(&mut leased, &shutdown).await;
-                continue;
-            }
-            if maybe_due {
                 continue;
             }
             tokio::select! {
                 Some(first) = self.worklist.leased.recv() => leased.push(first),
-                () = self.worklist.woken.notified(), if !maybe_due => maybe_due = true,
+                () = self.worklist.woken.notified() => maybe_due = true,
                 _ = poll.tick() => maybe_due = true,
                 () = shutdown.cancelled() => {}
             }

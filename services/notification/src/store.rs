@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::ids::CustomerId;
-use messaging::reminders;
+use messaging::{lease_end, reminders};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ pub async fn insert(
     let each =
         |of: fn(&Notice) -> &str| queued.iter().map(|queued| of(queued.notice)).collect::<Vec<_>>();
     let customers = queued.iter().map(|queued| queued.notice.customer.map(CustomerId::as_uuid));
-    let leased_until = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let leased_until = lease_end(now, lease);
     let until = |queued: &Queued<'_>| if queued.leased { leased_until } else { now };
     let leased = sqlx::query_as(
         "WITH queued AS (
@@ -135,7 +135,7 @@ pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result
     if taken.is_empty() {
         return Ok(Claimed::default());
     }
-    let until = taken.now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let until = lease_end(taken.now(), lease);
     let waiting = sqlx::query_as(
         "SELECT next_attempt_at, order_id FROM notifications
          WHERE order_id = ANY($1) AND status = 'QUEUED'",

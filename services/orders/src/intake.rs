@@ -104,9 +104,7 @@ impl IntakeTask {
         let mut waiting = Vec::with_capacity(BATCH);
         let mut linger = Linger::new();
         while self.queue.recv_many(&mut waiting, BATCH).await > 0 {
-            if waiting.len() < BATCH {
-                linger.begin(waiting.len());
-            }
+            linger.begin(waiting.len(), waiting.len() == BATCH);
             // Whoever has gone away would not learn of the order.
             let (requests, answers): (Vec<_>, Vec<_>) = waiting
                 .drain(..)

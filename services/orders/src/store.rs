@@ -3,7 +3,7 @@
 mod rows;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use contracts::events::OrderStatus;
@@ -119,7 +119,11 @@ pub async fn lock(
 
 /// Writes changes of locked orders to their history, and the last of each as where the order stands.
 pub async fn write(connection: &mut PgConnection, changes: &[Change]) -> sqlx::Result<()> {
-    let last: HashMap<OrderId, &Change> =
+    fn column<T>(changes: &[&Change], of: fn(&Change) -> T) -> Vec<T> {
+        changes.iter().map(|change| of(change)).collect()
+    }
+    let all: Vec<&Change> = changes.iter().collect();
+    let last: BTreeMap<OrderId, &Change> =
         changes.iter().map(|change| (change.order.id, change)).collect();
     let last: Vec<&Change> = last.into_values().collect();
     sqlx::query(
@@ -133,19 +137,19 @@ pub async fn write(connection: &mut PgConnection, changes: &[Change]) -> sqlx::R
          SELECT * FROM UNNEST($7::uuid[], $8::integer[], $9::text[], $10::text[], $11::text[], $12::uuid[],
                               $13::timestamptz[])",
     )
-    .bind(last.iter().map(|c| c.order.id.as_uuid()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.order.version.cast_signed()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.order.state.status().as_str()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.order.state.step().as_str()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.order.state.reason()).collect::<Vec<_>>())
-    .bind(last.iter().map(|c| c.order.updated_at).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.order.id.as_uuid()).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.order.version.cast_signed()).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.order.state.step().as_str()).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.order.state.reason()).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.cause.as_str()).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.event).collect::<Vec<_>>())
-    .bind(changes.iter().map(|c| c.order.updated_at).collect::<Vec<_>>())
+    .bind(column(&last, |c| c.order.id.as_uuid()))
+    .bind(column(&last, |c| c.order.version.cast_signed()))
+    .bind(column(&last, |c| c.order.state.status().as_str()))
+    .bind(column(&last, |c| c.order.state.step().as_str()))
+    .bind(column(&last, |c| c.order.state.reason()))
+    .bind(column(&last, |c| c.order.updated_at))
+    .bind(column(&all, |c| c.order.id.as_uuid()))
+    .bind(column(&all, |c| c.order.version.cast_signed()))
+    .bind(column(&all, |c| c.order.state.step().as_str()))
+    .bind(column(&all, |c| c.order.state.reason()))
+    .bind(column(&all, |c| c.cause.as_str()))
+    .bind(column(&all, |c| c.event))
+    .bind(column(&all, |c| c.order.updated_at))
     .execute(connection)
     .await?;
     Ok(())

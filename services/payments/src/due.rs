@@ -1,7 +1,7 @@
 //! Leases payments that a transaction makes due to the worker of this replica.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use messaging::{Handover, Leased, Tx};
+use chrono::{DateTime, Utc};
+use messaging::{Handover, Leased, Tx, lease_end};
 
 use crate::changes::Change;
 use crate::provider::Request;
@@ -14,7 +14,7 @@ pub type Due = Handover<Request>;
 pub fn lease(due: &Due, tx: &mut Tx, changes: &mut [Change]) {
     let now = tx.now() + tx.age();
     let is_due = |change: &&mut Change| change.payment.due_at.is_some_and(|at| at <= now);
-    let until = now + TimeDelta::from_std(due.lease()).unwrap_or(TimeDelta::MAX);
+    let until = lease_end(now, due.lease());
     let mut requests = Vec::new();
     let mut left = false;
     for change in changes.iter_mut().filter(is_due) {

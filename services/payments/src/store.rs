@@ -6,9 +6,8 @@ mod row;
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use contracts::ids::OrderId;
-use messaging::{HandlerError, reminders};
+use messaging::{HandlerError, lease_end, reminders};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -64,7 +63,7 @@ pub async fn claim(pool: &PgPool, limit: usize, lease: Duration) -> sqlx::Result
     if taken.is_empty() {
         return Ok(Claimed::default());
     }
-    let until = taken.now() + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX);
+    let until = lease_end(taken.now(), lease);
     let waiting = sqlx::query_as(
         "SELECT due_at, order_id FROM payments WHERE order_id = ANY($1) AND due_at IS NOT NULL",
     )

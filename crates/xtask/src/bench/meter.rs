@@ -172,6 +172,6 @@ fn float(of: i64) -> f64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures for people")]
-fn unsigned(of: u64) -> f64 {
+pub fn unsigned(of: u64) -> f64 {
     of as f64
 }

@@ -5,7 +5,7 @@ use bench::{Arrivals, Mix, Plan, Second, Streams};
 
 use super::generator;
 use super::length::Length;
-use super::meter::Meter;
+use super::meter::{Meter, unsigned};
 use super::report::{HotSku, Idle, Paced, Run, Sse};
 use super::stage::Stage;
 use crate::say;
@@ -122,12 +122,12 @@ fn rate_until(series: &[Second], count: u64) -> f64 {
     let (mut ended, mut before) = (0, 0.0);
     for second in series {
         if ended + second.ended >= count {
-            let share = share(count - ended, second.ended);
-            return as_f64(count) / (before + share * (second.at - before)).max(f64::EPSILON);
+            let share = unsigned(count - ended) / unsigned(second.ended).max(1.0);
+            return unsigned(count) / (before + share * (second.at - before)).max(f64::EPSILON);
         }
         (ended, before) = (ended + second.ended, second.at);
     }
-    as_f64(ended) / before.max(f64::EPSILON)
+    unsigned(ended) / before.max(f64::EPSILON)
 }
 
 /// Orders of every kind.
@@ -160,15 +160,6 @@ pub async fn streams(stage: &Stage<'_>, length: &Length) -> Result<Sse> {
         expected: told.expected,
         run,
     })
-}
-
-fn share(part: u64, whole: u64) -> f64 {
-    as_f64(part) / as_f64(whole).max(1.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "orders of some seconds")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
