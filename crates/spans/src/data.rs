@@ -25,9 +25,10 @@ pub(crate) fn span(step: Step, end: SystemTime) -> SpanData {
         parent_span_id: step
             .parent
             .map_or(SpanId::INVALID, |id| SpanId::from_bytes(*id.as_bytes())),
-        parent_span_is_remote: step.kind != Kind::Internal,
+        parent_span_is_remote: !matches!(step.kind, Kind::Client | Kind::Internal),
         span_kind: match step.kind {
             Kind::Server => SpanKind::Server,
+            Kind::Client => SpanKind::Client,
             Kind::Producer => SpanKind::Producer,
             Kind::Consumer => SpanKind::Consumer,
             Kind::Internal => SpanKind::Internal,

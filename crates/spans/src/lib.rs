@@ -57,6 +57,8 @@ pub struct Step {
 pub enum Kind {
     /// It answers a request.
     Server,
+    /// It asks somebody outside, and waits for the answer.
+    Client,
     /// It makes a message.
     Producer,
     /// It takes in a message.

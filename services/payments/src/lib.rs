@@ -1,5 +1,6 @@
 //! Boutique payments service: what orders cost is set aside, taken, freed or given back.
 
+mod call;
 pub mod cause;
 pub mod changes;
 mod config;

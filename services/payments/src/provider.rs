@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use contracts::ids::OrderId;
 use contracts::money::Money;
+use contracts::trace::TraceContext;
 
 use crate::cause::Answer;
 use crate::payment::{Operation, Payment};
@@ -33,6 +34,8 @@ pub struct Request {
     pub amount: Money,
     /// What to do with it.
     pub action: Action,
+    /// The step that led to it.
+    pub trace: TraceContext,
 }
 
 /// What a provider is asked to do, and to what.
@@ -120,6 +123,7 @@ impl Request {
             order: payment.order,
             amount: payment.bill?.amount,
             action,
+            trace: payment.trace,
         })
     }
 }

@@ -105,6 +105,7 @@ fn method_of(reference: &str) -> &str {
 mod tests {
     use contracts::ids::OrderId;
     use contracts::money::{Currency, Money};
+    use contracts::trace::TraceContext;
     use uuid::Uuid;
 
     use super::*;
@@ -118,6 +119,7 @@ mod tests {
             order: OrderId::from_uuid(Uuid::nil()),
             amount: Money { minor: 100, currency: Currency::INR },
             action,
+            trace: TraceContext::new([1; 16], [2; 8]),
         }
     }
 

@@ -1,17 +1,17 @@
 //! Asks the provider what payments wait for, outside any transaction.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use messaging::{HandlerError, Leased, Outbox, Worklist, in_time};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::cause::{Answer, Cause};
+use crate::call::ask;
 use crate::changes::Happened;
 use crate::due::Due;
-use crate::provider::{Provider, ProviderError, Request};
+use crate::provider::{Provider, Request};
 use crate::record::record;
 use crate::store;
 
@@ -165,34 +165,6 @@ impl Worker {
             Ok(tx.commit().await?)
         })
         .await
-    }
-}
-
-/// Asks the provider once.
-async fn ask(provider: Provider, request: Request, patience: Duration) -> Answered {
-    let started = Instant::now();
-    let answer = provider.ask(&request, patience).await;
-    let operation = request.action.operation();
-    let labels = [("operation", operation.as_str()), ("outcome", outcome(&answer))];
-    metrics::histogram!("provider_call_duration_seconds", &labels).record(started.elapsed());
-    let cause = answer.map_or_else(
-        |error| {
-            let (order, attempt) = (request.order, request.attempt);
-            let error = anyhow::Error::new(error);
-            tracing::warn!(%order, ?operation, attempt, error = format!("{error:#}"), "no answer from the provider; asking again");
-            Cause::Unanswered(operation)
-        },
-        Cause::Answered,
-    );
-    Happened { order: request.order, cause, trace: None }
-}
-
-fn outcome(answer: &Result<Answer, ProviderError>) -> &'static str {
-    match answer {
-        Ok(Answer::Declined(_)) => "declined",
-        Ok(_) => "done",
-        Err(ProviderError::TimedOut(_)) => "timed_out",
-        Err(ProviderError::Unavailable(_)) => "unavailable",
     }
 }
 

@@ -39,7 +39,7 @@ fn allowed(name: &str, package: &Package) -> Option<&'static [&'static str]> {
             "expiration",
             "notification",
         ]),
-        _ if package.is_service => Some(&["contracts", "messaging", "service-kit"]),
+        _ if package.is_service => Some(&["contracts", "messaging", "service-kit", "spans"]),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use test_support::stack::{SERVICES, checkout};
 use test_support::{eventually, python};
 use tokio::process::Command;
@@ -55,7 +56,7 @@ async fn completed_order(stack: &Stack) -> Result<String> {
 
 /// Steps of the one trace, from the request on, by what led to each: the parent's name, and its own with the
 /// service it happened in.
-const STEPS: [(&str, &str, &str); 14] = [
+const STEPS: [(&str, &str, &str); 15] = [
     ("", "orders", "POST /api/orders"),
     ("orders POST /api/orders", "orders", "create orders.v1"),
     ("orders create orders.v1", "inventory", "process orders.v1"),
@@ -69,6 +70,7 @@ const STEPS: [(&str, &str, &str); 14] = [
     ("orders create fulfillment.v1", "inventory", "process fulfillment.v1"),
     ("orders create fulfillment.v1", "payments", "process fulfillment.v1"),
     ("orders create fulfillment.v1", "notification", "process fulfillment.v1"),
+    ("payments process fulfillment.v1", "payments", "capture payment"),
     ("payments create payments.v1", "orders", "process payments.v1"),
 ];
 
@@ -96,12 +98,31 @@ async fn one_trace(collector: &Collector, order: &str) -> Result<()> {
         // All clocks are this machine's, but a step that is told later is so by a moment.
         ensure!(parent.start <= span.end, "{span:?} is over before {parent:?} begins");
     }
+    calls(&spans, &by_id)?;
     let batches = collector.spans().into_iter().filter(|span| span.name.ends_with(" batch"));
     let linked: BTreeSet<_> = batches.flat_map(|batch| batch.links).collect();
     let processed = spans.iter().filter(|span| span.name.starts_with("process "));
     ensure!(
         processed.clone().count() > 0 && processed.clone().all(|span| linked.contains(&span.id))
     );
+    Ok(())
+}
+
+/// The provider was called twice. Of the order and its stock, whatever came last has led to the first call.
+fn calls(spans: &[Span], by_id: &BTreeMap<Vec<u8>, &Span>) -> Result<()> {
+    let calls = spans.iter().filter(|span| span.kind == SpanKind::Client);
+    let calls: BTreeMap<_, _> = calls.map(|span| (span.name.as_str(), span)).collect();
+    let names: Vec<_> = calls.keys().copied().collect();
+    ensure!(names == ["authorize payment", "capture payment"], "{calls:?}");
+    for call in calls.values() {
+        let outcome = call.attributes.get("payment.outcome").map(String::as_str);
+        ensure!(call.service == "payments" && outcome == Some("done"), "{call:?}");
+        ensure!(!format!("{call:?}").contains("pm_card"), "{call:?} tells what is paid with");
+    }
+    let parent = calls["authorize payment"].parent.as_ref().and_then(|parent| by_id.get(parent));
+    let parent = parent.context("nothing has led to the call")?;
+    let may_lead = ["process inventory.v1", "process orders.v1"].contains(&parent.name.as_str());
+    ensure!(parent.service == "payments" && may_lead, "{parent:?} has led to the call");
     Ok(())
 }
 

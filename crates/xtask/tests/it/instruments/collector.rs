@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 pub struct Span {
     pub service: String,
     pub name: String,
+    pub kind: SpanKind,
     pub trace_id: Vec<u8>,
     pub id: Vec<u8>,
     pub parent: Option<Vec<u8>>,
@@ -76,6 +78,7 @@ async fn receive(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) -> Sta
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             told.push(Span {
                 service: service.clone(),
+                kind: span.kind(),
                 name: span.name,
                 trace_id: span.trace_id,
                 id: span.span_id,
