@@ -1,44 +1,36 @@
-//! What every request passes through: its trace, its time-out, its metrics, and the one place
-//! where failures are logged.
+//! What every request passes through: its trace, its time-out, and the one place where failures are
+//! logged.
 
 use std::any::Any;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use spans::{Kind, Step};
 use tracing::Instrument;
 
 use super::body::Awaited;
 use super::problem::Problem;
-use super::trace::{Trace, caller};
+use super::trace::Trace;
+use super::visit::Visit;
 use super::{REQUEST_TIMEOUT, body};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 
 /// Wraps the handling of one request.
 pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = method_label(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let caller = caller(request.headers());
     let trace = Trace::of(request.headers());
+    let visit = Visit::begin(&request, trace.0);
     let trace_id = trace.0.trace_id.to_string();
     request.extensions_mut().insert(trace);
     let personal = is_personal(request.headers());
 
-    let span = tracing::info_span!("request", method, route, trace_id);
-    let mut response = handled(request, next).instrument(span.clone()).await;
+    let mut response = handled(request, next).instrument(visit.span.clone()).await;
 
     let problem = response.extensions_mut().remove().or_else(|| problem_of(&response));
     if let Some(problem) = problem {
-        span.in_scope(|| log(&problem));
+        visit.span.in_scope(|| log(&problem));
         response = rendered(&problem, &response, &trace_id);
     }
     if let Ok(value) = HeaderValue::try_from(trace_id) {
@@ -47,26 +39,7 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     if personal {
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
-    let status = response.status();
-    tracing::debug!(parent: &span, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
-    // Probes and scrapes would be most of all traces, and tell nothing.
-    if route.starts_with("/api/") && spans::records(&trace.0) {
-        spans::tell(Step {
-            name: format!("{method} {route}"),
-            kind: Kind::Server,
-            context: trace.0,
-            parent: caller.map(|caller| caller.span_id),
-            started,
-            links: Vec::new(),
-            attributes: vec![
-                ("http.request.method", method.to_owned()),
-                ("http.route", route.clone()),
-                ("http.response.status_code", status.as_u16().to_string()),
-            ],
-            error: status.is_server_error().then(|| status.to_string()),
-        });
-    }
-    record(method, route, status, started);
+    visit.end(response.status());
     response
 }
 
@@ -141,32 +114,4 @@ fn log(problem: &Problem) {
         Some(error) => tracing::error!(status, error, "request failed"),
         None => tracing::debug!(status, slug, "request refused"),
     }
-}
-
-// Clients may invent methods; a label of theirs would grow the metrics without bound.
-fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
-}
-
-fn record(method: &'static str, route: String, status: StatusCode, started: Instant) {
-    let class = match status.as_u16() / 100 {
-        1 => "1xx",
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        _ => "5xx",
-    };
-    let labels = [("method", method.into()), ("route", route.into()), ("status", class.into())]
-        .map(|(key, value): (&'static str, metrics::SharedString)| metrics::Label::new(key, value));
-    metrics::counter!("http_requests_total", labels.iter()).increment(1);
-    metrics::histogram!("http_request_duration_seconds", labels.iter()).record(started.elapsed());
 }

@@ -13,6 +13,7 @@ mod properties;
 mod router;
 mod serve;
 mod trace;
+mod visit;
 
 pub use extract::{Json, Path, Query};
 pub use precondition::{Expected, etag, if_match, required_if_match};

@@ -7,7 +7,7 @@ use test_support::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::sample::{CHUNKS, SLOW, Sample};
+use crate::sample::{CHUNKS, LEFT, SLOW, Sample};
 
 /// Less than the service would be given for its end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +37,20 @@ async fn a_connection_that_asks_for_nothing_is_closed() {
     let (silent, half, idle) = tokio::join!(rest(silent), rest(half), rest(idle));
     assert_eq!((silent.as_str(), half.as_str()), ("", ""));
     assert!(idle.starts_with("HTTP/1.1 200 OK"), "{idle}");
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_away_is_told_as_one_that_was_not_answered() {
+    let sample = Sample::start().await;
+    let left = sent(&sample, "GET /api/left HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    eventually(PATIENCE, async || LEFT.is_asked().then_some(())).await;
+    drop(left);
+    let told = r#"http_requests_total{method="GET",route="/api/left",status="unanswered"} 1"#;
+    eventually(PATIENCE, async || {
+        let metrics = sample.get("/metrics").await.text().await.unwrap();
+        metrics.contains(told).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

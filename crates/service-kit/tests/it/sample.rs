@@ -142,7 +142,10 @@ async fn away() -> Result<(), Problem> {
 }
 
 /// A handler of this process that is at work until it is told to answer.
-pub static SLOW: Slow = Slow { asked: AtomicBool::new(false), answers: Semaphore::const_new(0) };
+pub static SLOW: Slow = Slow::new();
+
+/// Another, whose client goes away before that.
+pub static LEFT: Slow = Slow::new();
 
 pub struct Slow {
     asked: AtomicBool,
@@ -150,6 +153,10 @@ pub struct Slow {
 }
 
 impl Slow {
+    const fn new() -> Self {
+        Self { asked: AtomicBool::new(false), answers: Semaphore::const_new(0) }
+    }
+
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
@@ -157,12 +164,12 @@ impl Slow {
     pub fn answer(&self) {
         self.answers.add_permits(1);
     }
-}
 
-async fn slow() -> &'static str {
-    SLOW.asked.store(true, Ordering::Relaxed);
-    drop(SLOW.answers.acquire().await);
-    "slow"
+    async fn work(&self) -> &'static str {
+        self.asked.store(true, Ordering::Relaxed);
+        drop(self.answers.acquire().await);
+        "slow"
+    }
 }
 
 async fn peer(ConnectInfo(peer): ConnectInfo<SocketAddr>) -> String {
@@ -200,7 +207,8 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/hangs", get(std::future::pending::<StatusCode>))
         .route("/api/raw", post(async |body: Bytes| body))
         .route("/api/cacheable", get([("cache-control", "public")]))
-        .route("/api/slow", get(slow))
+        .route("/api/slow", get(|| SLOW.work()))
+        .route("/api/left", get(|| LEFT.work()))
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
         .route("/api/flood", get(async move || flood(flooded)))
