@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use contracts::topic::Topic;
 use futures_util::FutureExt as _;
 use rdkafka::message::BorrowedMessage;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
@@ -112,6 +113,17 @@ impl<'p> Batch<'p> {
 
     pub(crate) fn len(&self) -> usize {
         self.events.len() + self.poison.len()
+    }
+
+    /// What is logged while the batch is processed belongs to it. It names the event, if there is but one.
+    pub(crate) fn span(&self) -> Span {
+        match (self.events.as_slice(), self.poison.as_slice()) {
+            ([event], []) => {
+                let trace = &event.trace;
+                tracing::info_span!("event", key = event.event.key(), trace_id = %trace.trace_id)
+            }
+            _ => Span::none(),
+        }
     }
 
     /// Tells the traces of its events what became of them, since the first attempt.

@@ -5,6 +5,7 @@ use std::{
 
 use contracts::events::EventType;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::{
     backoff::Backoff,
@@ -127,7 +128,7 @@ impl<H: Handler> Consumer<H> {
         extra: &mut Messages<'c>,
         shutdown: &CancellationToken,
     ) -> Result<Outcome, MessagingError> {
-        let processing = self.process(batch, shutdown);
+        let processing = self.process(batch, shutdown).instrument(batch.span());
         tokio::pin!(processing);
         tokio::select! {
             outcome = &mut processing => return Ok(outcome),

@@ -13,6 +13,7 @@ mod crash;
 mod handler;
 mod kafka_outage;
 mod latency;
+mod log;
 mod poison;
 mod postgres_outage;
 mod rebalance;
