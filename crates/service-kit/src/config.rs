@@ -94,7 +94,8 @@ pub struct TelemetryArgs {
     /// How it is written
     #[arg(long, env = "LOG_FORMAT", value_name = "LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Where traces are sent by OTLP over HTTP, such as <http://localhost:4318>; none are unless it is given
+    /// Where traces are sent by OTLP over HTTP, such as <http://localhost:4318>; none are unless it is given. README
+    /// names the variables of OpenTelemetry that count as well, such as that for headers
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
