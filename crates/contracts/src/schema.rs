@@ -2,6 +2,9 @@
 //! an `AsyncAPI` document of all topics, and a page of both for people. They
 //! are made of the types, and written by `cargo xtask contracts`: the page to
 //! [`PAGE`], the others under `schemas/`.
+//!
+//! What services answer over HTTP, they tell themselves. Here it is held against
+//! the last release, as the events are.
 
 mod asyncapi;
 mod compatibility;
@@ -18,7 +21,7 @@ use std::{
 use serde_json::Value;
 
 pub use self::{
-    compatibility::breaking_changes,
+    compatibility::{breaking_changes, breaking_http_changes},
     consumers::{Consumers, read as read_consumers},
     event::schema,
 };
@@ -30,7 +33,11 @@ pub const ASYNCAPI: &str = "asyncapi.json";
 /// The page of all topics, below the folder of the whole project.
 pub const PAGE: &str = "docs/topics.md";
 
-/// The schemas as of the last release; written at a release alone.
+/// The services' OpenAPI documents, below the folder of the whole project.
+pub const API: &str = "docs/api";
+
+/// The schemas and the services' documents as of the last release, each below the folder of those of now; written at a
+/// release alone.
 pub const RELEASED: &str = "released";
 
 /// Where a schema is, below the folder of the schemas or that of the released ones.
@@ -51,13 +58,27 @@ pub fn read_schemas(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
     }
     for topic in fs::read_dir(folder)? {
         let topic = topic?;
-        for file in fs::read_dir(topic.path())? {
-            let file = file?;
-            let path = Path::new(&topic.file_name()).join(file.file_name());
-            schemas.insert(path, serde_json::from_slice(&fs::read(file.path())?)?);
+        for (name, schema) in read_documents(&topic.path())? {
+            schemas.insert(Path::new(&topic.file_name()).join(name), schema);
         }
     }
     Ok(schemas)
+}
+
+/// The JSON documents that lie in `folder` itself, by their names; none if it is not there.
+pub fn read_documents(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
+    let mut documents = BTreeMap::new();
+    if !folder.exists() {
+        return Ok(documents);
+    }
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = PathBuf::from(file.file_name());
+        if name.extension().is_some_and(|extension| extension == "json") {
+            documents.insert(name, serde_json::from_slice(&fs::read(file.path())?)?);
+        }
+    }
+    Ok(documents)
 }
 
 /// All documents, by their paths, for the services whose sources are below `services`.

@@ -58,7 +58,7 @@ enum Command {
     },
     /// Write the schemas of the events, the document of their topics, and the page of both
     Contracts {
-        /// Also the released schemas, with which later changes must be compatible
+        /// Also the released schemas and the services' documents, with which later changes must be compatible
         #[arg(long)]
         release: bool,
     },

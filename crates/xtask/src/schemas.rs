@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::binaries::cargo;
 
-/// Writes schemas, `AsyncAPI` document and page; at a release also the schemas that later ones are held against.
+/// Writes schemas, `AsyncAPI` document and page; at a release also what later schemas and services are held against.
 ///
 /// By a program of the contracts themselves: what it is built with, no other command needs.
 pub async fn write(release: bool) -> Result<()> {

@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use contracts::schema::{self, RELEASED};
+use contracts::schema::{self, API, RELEASED};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// With `--release` also the released schemas, unless they would break.
+/// With `--release` also the released ones, those of HTTP among them, unless they would break.
 fn run() -> Result<(), Box<dyn Error>> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = package.join("schemas");
@@ -41,12 +41,20 @@ fn run() -> Result<(), Box<dyn Error>> {
     let page = schema::page(&services, &package.join("golden"))?;
     fs::write(package.join("../..").join(schema::PAGE), page)?;
     if env::args().any(|argument| argument == "--release") {
-        let breaking =
+        let http = package.join("../..").join(API);
+        let released_http = http.join(RELEASED);
+        let current = schema::read_documents(&http)?;
+        let mut breaking =
             schema::breaking_changes(&schema::read_schemas(&released)?, &schema::schemas());
+        breaking.extend(schema::breaking_http_changes(
+            &schema::read_documents(&released_http)?,
+            &current,
+        ));
         if !breaking.is_empty() {
             return Err(format!("not released, since it breaks:\n{}", breaking.join("\n")).into());
         }
         write(&released, schema::schemas())?;
+        write(&released_http, current)?;
     }
     Ok(())
 }

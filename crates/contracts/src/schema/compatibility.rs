@@ -7,6 +7,11 @@
 //! more than it did, nor may it allow more: an enumeration with a new member is
 //! refused by those who know the old ones alone. What is left is to add: an
 //! optional field, an event.
+//!
+//! In HTTP old and new meet in one direction at a time, so that more may change.
+
+mod http;
+mod rules;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +20,13 @@ use std::{
 
 use serde_json::{Map, Value};
 
+pub use self::http::breaking_http_changes;
+use self::rules::{RECORDS, Rules};
 use super::event::resolved;
 
 /// Says nothing about which bodies are valid.
-const ANNOTATIONS: &[&str] = &["$defs", "$schema", "description", "examples", "title"];
+const ANNOTATIONS: &[&str] =
+    &["$defs", "$schema", "default", "description", "example", "examples", "title"];
 
 /// What breaks consumers or makes old records unreadable, one sentence each.
 pub fn breaking_changes(
@@ -29,18 +37,30 @@ pub fn breaking_changes(
     for (path, old) in released {
         let event = path.with_extension("").display().to_string();
         match current.get(path) {
-            Some(new) => Comparison { old, new, found: &mut found }.schemas(&event, old, new),
+            Some(new) => found.extend(compared(&RECORDS, &event, (old, old), (new, new))),
             None => found.push(format!("{event}: removed; its consumers would wait in vain")),
         }
     }
     found
 }
 
+/// What of two schemas breaks the rules; before each the whole document, into which its references point.
+fn compared(
+    rules: &Rules,
+    at: &str,
+    (old, before): (&Value, &Value),
+    (new, after): (&Value, &Value),
+) -> Vec<String> {
+    let mut comparison = Comparison { rules, old, new, found: Vec::new() };
+    comparison.schemas(at, before, after);
+    comparison.found
+}
+
 struct Comparison<'a> {
-    /// The whole schemas, into which references point.
+    rules: &'a Rules,
     old: &'a Value,
     new: &'a Value,
-    found: &'a mut Vec<String>,
+    found: Vec<String>,
 }
 
 impl Comparison<'_> {
@@ -53,9 +73,7 @@ impl Comparison<'_> {
             let (before, after) = (old.get(keyword), new.get(keyword));
             match (keyword.as_str(), before, after) {
                 (keyword, ..) if ANNOTATIONS.contains(&keyword) => {}
-                ("properties", Some(Value::Object(before)), Some(Value::Object(after))) => {
-                    self.fields(at, before, after);
-                }
+                ("properties", ..) => self.fields(at, before, after),
                 ("required", ..) => self.required(at, (old, before), (new, after)),
                 ("enum", Some(Value::Array(before)), Some(Value::Array(after))) => {
                     self.members(at, before, after);
@@ -63,7 +81,7 @@ impl Comparison<'_> {
                 ("items", Some(before), Some(after)) => {
                     self.schemas(&format!("{at}[]"), before, after);
                 }
-                ("anyOf", Some(Value::Array(before)), Some(Value::Array(after)))
+                ("anyOf" | "oneOf", Some(Value::Array(before)), Some(Value::Array(after)))
                     if before.len() == after.len() =>
                 {
                     before.iter().zip(after).for_each(|(old, new)| self.schemas(at, old, new));
@@ -73,12 +91,12 @@ impl Comparison<'_> {
         }
     }
 
-    fn fields(&mut self, at: &str, old: &Map<String, Value>, new: &Map<String, Value>) {
-        for (name, before) in old {
+    fn fields(&mut self, at: &str, old: Option<&Value>, new: Option<&Value>) {
+        for (name, before) in old.and_then(Value::as_object).into_iter().flatten() {
             let at = format!("{at}.{name}");
-            match new.get(name) {
+            match new.and_then(|new| new.get(name)) {
                 Some(after) => self.schemas(&at, before, after),
-                None => self.tell(&at, "removed; consumers read it"),
+                None => self.tell(&at, &format!("removed; {}", self.rules.removed)),
             }
         }
     }
@@ -90,32 +108,36 @@ impl Comparison<'_> {
         (new, after): (&Map<String, Value>, Option<&Value>),
     ) {
         let (before, after) = (strings(before), strings(after));
-        for name in after.difference(&before) {
-            let problem = if has_field(old, name) {
-                "became required; records without it were published"
-            } else {
-                "is new and required; records without it were published"
-            };
-            self.tell(&format!("{at}.{name}"), problem);
+        if let Some(why) = self.rules.required {
+            for name in after.difference(&before) {
+                let problem =
+                    if has_field(old, name) { "became required" } else { "is new and required" };
+                self.tell(&format!("{at}.{name}"), &format!("{problem}; {why}"));
+            }
         }
-        for name in before.difference(&after).filter(|name| has_field(new, name)) {
-            let problem = "became optional; released consumers refuse records without it";
-            self.tell(&format!("{at}.{name}"), problem);
+        if let Some(why) = self.rules.optional {
+            for name in before.difference(&after).filter(|name| has_field(new, name)) {
+                self.tell(&format!("{at}.{name}"), &format!("became optional; {why}"));
+            }
         }
     }
 
     fn members(&mut self, at: &str, before: &[Value], after: &[Value]) {
-        for gone in before.iter().filter(|member| !after.contains(member)) {
-            self.tell(at, &format!("no longer allows {gone}; records with it were published"));
+        if let Some(why) = self.rules.narrower {
+            for gone in before.iter().filter(|member| !after.contains(member)) {
+                self.tell(at, &format!("no longer allows {gone}; {why}"));
+            }
         }
-        for new in after.iter().filter(|member| !before.contains(member)) {
-            self.tell(at, &format!("allows {new} as well; released consumers refuse it"));
+        if let Some(why) = self.rules.wider {
+            for new in after.iter().filter(|member| !before.contains(member)) {
+                self.tell(at, &format!("allows {new} as well; {why}"));
+            }
         }
     }
 
-    /// Any other keyword: whether it was loosened or tightened, one side minds.
+    /// Any other keyword.
     fn equal(&mut self, at: &str, keyword: &str, before: Option<&Value>, after: Option<&Value>) {
-        if before != after {
+        if self.rules.forbid(keyword, before, after) {
             let shown = |value: Option<&Value>| value.map_or("none".to_owned(), Value::to_string);
             let (before, after) = (shown(before), shown(after));
             self.tell(at, &format!("`{keyword}` changed from {before} to {after}"));

@@ -77,8 +77,8 @@ fn headers(page: &mut String) {
     let _ = writeln!(page, "| header | type | |\n|---|---|---|");
     for (name, _) in names(&headers) {
         let header = &headers["properties"][name];
-        let _ =
-            writeln!(page, "| `{name}` | {} | {} |", kind(header), cell(&header["description"]));
+        let about = text(&header["description"]);
+        let _ = writeln!(page, "| `{name}` | {} | {} |", cell(&form(header)), cell(&about));
     }
     page.push('\n');
 }
@@ -97,9 +97,9 @@ fn fields(page: &mut String, schema: &Value) {
         let _ = writeln!(
             page,
             "| `{name}` | {} | {} | {} |",
-            kind(field),
+            cell(&form(field)),
             if is_required { "yes" } else { "no" },
-            cell(&field["description"])
+            cell(&text(&field["description"]))
         );
     }
     page.push('\n');
@@ -124,11 +124,11 @@ fn kind(schema: &Value) -> String {
         return format!("[{name}](#{})", anchor(name));
     }
     if let Some(kinds) = schema["anyOf"].as_array() {
-        let kinds = kinds.iter().filter(|schema| schema["type"] != "null").map(kind);
+        let kinds = kinds.iter().filter(|schema| schema["type"] != "null").map(form);
         return kinds.collect::<Vec<_>>().join(" or ");
     }
     if schema["items"].is_object() {
-        return format!("list of {}", kind(&schema["items"]));
+        return format!("list of {}", form(&schema["items"]));
     }
     if let Some(constant) = schema["const"].as_str() {
         return format!("`{constant}`");
@@ -186,7 +186,7 @@ fn types(page: &mut String) {
     }
 }
 
-/// How a type is written, and what of it is allowed.
+/// How a field or a type is written, and what of it is allowed.
 fn form(schema: &Value) -> String {
     let kind = kind(schema);
     let listed = |values: &[Value]| {
@@ -199,13 +199,31 @@ fn form(schema: &Value) -> String {
             many => format!("{kind}, one of {many} that the schemas list"),
         };
     }
+    let limits = limits(schema);
     if let Some(pattern) = schema["pattern"].as_str() {
-        return format!("{kind} that matches `{pattern}`");
+        return format!("{kind} that matches `{pattern}`{limits}");
     }
     match schema["examples"].as_array() {
-        Some(examples) => format!("{kind}, such as {}", listed(examples)),
-        None => kind,
+        Some(examples) => format!("{kind}{limits}, such as {}", listed(examples)),
+        None => kind + &limits,
     }
+}
+
+/// How small and how large a number is, how short and how long a text, how many a list has.
+fn limits(schema: &Value) -> String {
+    let pairs = [
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", ""),
+    ];
+    let told = pairs.map(|(least, most, unit)| match (&schema[least], &schema[most]) {
+        (Value::Null, Value::Null) => String::new(),
+        (least, Value::Null) => format!(", at least {least}{unit}"),
+        (Value::Null, most) => format!(", at most {most}{unit}"),
+        (least, most) if least == most => format!(", {least}{unit}"),
+        (least, most) => format!(", {least} to {most}{unit}"),
+    });
+    told.concat()
 }
 
 /// What a heading is linked by.
@@ -218,15 +236,57 @@ fn text(value: &Value) -> String {
 }
 
 /// In a table, where a line's end would end the row.
-fn cell(value: &Value) -> String {
-    text(value).replace('\n', " ").replace('|', "\\|")
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_is_allowed_is_told() {
+        for (schema, told) in [
+            (
+                json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),
+                "integer, 0 to 18446744073709551615",
+            ),
+            (json!({ "type": ["number", "null"], "minimum": 0 }), "number, at least 0"),
+            (json!({ "type": "string", "maxLength": 64 }), "string, at most 64 characters"),
+            (
+                json!({ "type": "string", "minLength": 32, "maxLength": 32 }),
+                "string, 32 characters",
+            ),
+            (
+                json!({ "type": "string", "pattern": "^a+$", "maxLength": 9 }),
+                "string that matches `^a+$`, at most 9 characters",
+            ),
+            (
+                json!({ "type": "string", "minLength": 1, "examples": ["a"] }),
+                "string, at least 1 characters, such as `a`",
+            ),
+            (
+                json!({ "items": { "$ref": "#/$defs/Line" }, "minItems": 1 }),
+                "list of [Line](#line), at least 1",
+            ),
+            (
+                json!({ "items": { "type": "integer", "minimum": 1 } }),
+                "list of integer, at least 1",
+            ),
+            (
+                json!({ "anyOf": [{ "type": "string", "maxLength": 2 }, { "type": "null" }] }),
+                "string, at most 2 characters",
+            ),
+            (json!({ "type": "string", "enum": ["A", "B"] }), "string, one of `A`, `B`"),
+            (json!({ "type": ["string", "null"], "format": "date-time" }), "date-time"),
+        ] {
+            assert_eq!(form(&schema), told);
+        }
+    }
 
     #[test]
     fn every_link_leads_to_one_heading() {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contracts::schema::{self, PAGE, RELEASED};
+use contracts::schema::{self, API, PAGE, RELEASED};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
@@ -71,6 +71,23 @@ fn what_was_released_still_holds() {
          Add an optional field or an event instead; or leave this topic's events as they were and\n\
          publish the new ones on a new version of the topic (`orders.v2`), beside the old one until\n\
          nobody reads that.",
+        breaking.join("\n  ")
+    );
+}
+
+/// Tests of the services name a document of now that is stale.
+#[test]
+fn what_was_released_of_http_still_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(API);
+    let released = schema::read_documents(&folder.join(RELEASED)).unwrap();
+    assert!(!released.is_empty(), "nothing to compare with");
+    let current = schema::read_documents(&folder).unwrap();
+    let breaking = schema::breaking_http_changes(&released, &current);
+    assert!(
+        breaking.is_empty(),
+        "breaking changes of released HTTP:\n  {}\n\
+         Add an optional field or parameter, or a field of an answer, instead; or leave this route as it\n\
+         was and add another beside it. What must break waits for the next major version.",
         breaking.join("\n  ")
     );
 }
