@@ -86,9 +86,10 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed();
-        match self.status.map(|status| status.as_u16()) {
-            Some(status) => tracing::debug!(parent: &self.span, status, ?elapsed, "answered"),
-            None => tracing::debug!(parent: &self.span, ?elapsed, "nobody waited for the answer"),
+        if let Some(status) = self.status.map(|status| status.as_u16()) {
+            tracing::debug!(parent: &self.span, status, ?elapsed, "answered");
+        } else {
+            tracing::debug!(parent: &self.span, ?elapsed, "nobody waited for the answer");
         }
         // Probes and scrapes would be most of all traces, and tell nothing.
         if self.route.starts_with("/api/") && spans::records(&self.trace) {

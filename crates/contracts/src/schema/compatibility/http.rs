@@ -53,15 +53,13 @@ fn operations(service: &str, old: &Value, new: &Value) -> Vec<String> {
             if !lets_everybody_in(before, after) {
                 found.push(format!("{at}: asks more of its callers; some are refused"));
             }
-            let sides: [(String, &Rules, fn(&Value) -> Value); 3] = [
-                (format!("{at} request"), &REQUESTS, request),
-                (format!("{at} answer"), &ANSWERS, answer),
-                (format!("{service} errors"), &ANSWERS, errors),
-            ];
-            for (side, rules, schema) in sides {
+            let mut compare = |side: String, rules: &Rules, schema: fn(&Value) -> Value| {
                 let (before, after) = (schema(before), schema(after));
                 found.extend(compared(rules, &side, (old, &before), (new, &after)));
-            }
+            };
+            compare(format!("{at} request"), &REQUESTS, request);
+            compare(format!("{at} answer"), &ANSWERS, answer);
+            compare(format!("{service} errors"), &ANSWERS, errors);
         }
     }
     found
