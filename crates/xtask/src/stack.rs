@@ -1,9 +1,11 @@
 //! The whole stack: servers, database, topics and the seven services, up for as long as needed.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use contracts::topic::topic_names;
+use futures_util::FutureExt as _;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use test_support::kafka::{answers, create_topics};
@@ -101,7 +103,7 @@ pub async fn up(profile: Profile) -> Result<()> {
     .await
 }
 
-/// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed,
+/// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed, with a panic,
 /// interrupted, or because a part of the stack died.
 pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<()>) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
@@ -129,16 +131,17 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
         services::stop(&folders).await;
         done
     };
+    // A test that fails panics, and no stack is to outlive it.
     let outcome = tokio::select! {
-        done = run => done,
-        asked = interrupted() => asked,
+        done = AssertUnwindSafe(run).catch_unwind() => done,
+        asked = interrupted() => Ok(asked),
     };
     if parts::any_runs(&folders) {
         say("stopping the stack");
     }
     stop(&folders).await;
     let _ = std::fs::remove_file(supervisor_pid_file(&folders));
-    outcome
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Stops whatever runs in the folders of a stack: services first, then their servers.
@@ -278,5 +281,27 @@ async fn watch(stack: &Stack, unsupervised: Unsupervised) -> Result<()> {
                 bail!("{part} ended; {}", log_tail(&parts::log(folders, part)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo;
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[allow(clippy::panic, reason = "what it is about")]
+    async fn no_stack_outlives_a_panic() -> Result<()> {
+        let settings = demo::stage("panic", Profile::Debug);
+        let folders = Folders::new(&checkout(), &settings.name)?;
+        let folders_in_use = folders.clone();
+        let working = with(settings, async move |_| {
+            assert!(parts::any_runs(&folders_in_use));
+            panic!("as a test that fails")
+        });
+        let panic = AssertUnwindSafe(working).catch_unwind().await.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"as a test that fails"));
+        assert!(!parts::any_runs(&folders));
+        Ok(())
     }
 }
