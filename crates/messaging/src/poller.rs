@@ -153,6 +153,10 @@ impl Poller {
             kafka.group_consumer(service, !urgent.is_empty()).create_with_context(
                 GroupContext { revoked: Mutex::default(), topics: topics.clone() },
             )?;
+        for topic in topics.values() {
+            // Named before there is anything to count: the first would not be seen as an increase.
+            metrics::counter!("unknown_events_total", "topic" => topic.name()).increment(0);
+        }
         consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self { consumer, topics, wants, urgent })
     }
@@ -311,6 +315,7 @@ fn arrived(
         Some(Ok(message)) => Ok(Some(message)),
         Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(error.into()),
         Some(Err(error)) => {
+            metrics::counter!("consumer_retries_total").increment(1);
             tracing::warn!(%error, "polling failed; trying on");
             Ok(None)
         }

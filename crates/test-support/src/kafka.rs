@@ -65,10 +65,19 @@ pub struct NewRecord {
 /// Writes records in their order and waits until the broker has acknowledged all of them.
 /// Returns partition and offset of each.
 pub async fn produce(brokers: &str, records: &[NewRecord]) -> Result<Vec<(i32, i64)>> {
-    let producer = producer(brokers)?;
+    write(&producer(brokers)?, records).await
+}
+
+/// The same, compressed with a codec: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+pub async fn produce_compressed(brokers: &str, codec: &str, records: &[NewRecord]) -> Result<()> {
+    let producer = client(brokers).set("compression.type", codec).create()?;
+    write(&producer, records).await.map(drop)
+}
+
+async fn write(producer: &FutureProducer, records: &[NewRecord]) -> Result<Vec<(i32, i64)>> {
     let mut waiting: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
     for record in records {
-        waiting.push(enqueue(&producer, record).await?);
+        waiting.push(enqueue(producer, record).await?);
     }
     let mut places = Vec::with_capacity(waiting.len());
     for delivery in waiting {
@@ -86,16 +95,21 @@ fn producer(brokers: &str) -> Result<FutureProducer> {
     if let Some(producer) = producers.get(brokers) {
         return Ok(producer.clone());
     }
-    let producer: FutureProducer = ClientConfig::new()
+    let producer: FutureProducer = client(brokers).create()?;
+    producers.insert(brokers.to_owned(), producer.clone());
+    Ok(producer)
+}
+
+fn client(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", brokers)
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", PATIENCE.as_millis().to_string())
         // Brokers that a test stopped are found again at once.
-        .set("reconnect.backoff.max.ms", "500")
-        .create()?;
-    producers.insert(brokers.to_owned(), producer.clone());
-    Ok(producer)
+        .set("reconnect.backoff.max.ms", "500");
+    config
 }
 
 async fn enqueue(producer: &FutureProducer, new: &NewRecord) -> Result<DeliveryFuture> {

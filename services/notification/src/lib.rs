@@ -34,6 +34,8 @@ pub const SERVICE: Service =
 /// Starts what the service consists of. Returns the address it listens on.
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
+    // Named before there is anything to count: the first would not be seen as an increase.
+    metrics::counter!("notifications_given_up_total").increment(0);
     let mailer = Mailer::new(&config).await?;
     let (due, worklist) = messaging::handover(mailer.at_once(), sender::PATIENCE);
     let sender = Sender { pool: kit.pool.clone(), mailer, from: config.mail_from, worklist };

@@ -40,14 +40,22 @@ pub struct Update {
 /// An update with the time its event was recorded at, by the database's clock.
 pub type Recorded = (DateTime<Utc>, Update);
 
+/// How many streams may be open at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one customer.
+    pub of_customer: usize,
+    /// Of this process.
+    pub of_all: usize,
+}
+
 /// The streams of this process, by customer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Streams a customer may have open.
-    streams_per_customer: usize,
+    limits: Limits,
     streams: Mutex<Streams>,
     positioned: watch::Sender<bool>,
 }
@@ -55,6 +63,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Streams {
     last_id: u64,
+    /// How many there are.
+    open: usize,
     by_customer: HashMap<CustomerId, Vec<Slot>>,
 }
 
@@ -76,16 +86,22 @@ pub struct Subscription {
     news: mpsc::Receiver<Recorded>,
 }
 
-/// A customer has as many streams as one may have.
+/// Why no further stream is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("at most {0} streams may be open at once")]
-pub struct TooManyStreams(usize);
+pub enum TooManyStreams {
+    /// The customer has as many as one may have.
+    #[error("at most {0} streams may be open at once")]
+    OfCustomer(usize),
+    /// All customers together have as many as this process takes.
+    #[error("at most {0} streams may be open at this replica")]
+    OfAll(usize),
+}
 
 impl Hub {
     /// Nobody watches yet.
-    pub fn new(streams_per_customer: usize) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Inner {
-            streams_per_customer,
+            limits,
             streams: Mutex::default(),
             positioned: watch::Sender::default(),
         }))
@@ -96,11 +112,6 @@ impl Hub {
         self.0.positioned.send_replace(true);
     }
 
-    /// Whether every event is told.
-    pub fn is_positioned(&self) -> bool {
-        *self.0.positioned.borrow()
-    }
-
     /// Resolves once every event is told.
     pub async fn until_positioned(&self) {
         // The sender lives as long as the hub: no error.
@@ -109,17 +120,21 @@ impl Hub {
 
     /// Opens a stream of a customer's news.
     pub fn subscribe(&self, customer: CustomerId) -> Result<Subscription, TooManyStreams> {
+        let Limits { of_customer, of_all } = self.0.limits;
         let mut streams = self.streams();
+        if streams.open >= of_all {
+            return Err(TooManyStreams::OfAll(of_all));
+        }
         let id = streams.last_id + 1;
         let slots = streams.by_customer.entry(customer).or_default();
-        let most = self.0.streams_per_customer;
-        if slots.len() >= most {
-            return Err(TooManyStreams(most));
+        if slots.len() >= of_customer {
+            return Err(TooManyStreams::OfCustomer(of_customer));
         }
         // Grows with what waits in it; a stream that keeps up costs little.
         let (sender, news) = mpsc::channel(BACKLOG);
         slots.push(Slot { id, sender: Some(sender) });
         streams.last_id = id;
+        streams.open += 1;
         metrics::gauge!("order_streams").increment(1);
         Ok(Subscription { id, hub: self.clone(), customer, news })
     }
@@ -160,6 +175,7 @@ impl Drop for Subscription {
                 streams.by_customer.remove(&self.customer);
             }
         }
+        streams.open -= 1;
         metrics::gauge!("order_streams").decrement(1);
     }
 }

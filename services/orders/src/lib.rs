@@ -29,12 +29,16 @@ use std::net::SocketAddr;
 
 use chrono::TimeDelta;
 use messaging::Tail;
+use service_kit::http::MAX_CONNECTIONS;
 use service_kit::{Kit, Service, ServiceConfig};
 
 pub use crate::consumer::OrdersHandler;
 use crate::http::App;
-use crate::hub::Hub;
+use crate::hub::{Hub, Limits};
 use crate::limit::Limit;
+
+/// Event streams a replica has open at once: of the connections it takes, some are left for requests and probes.
+const STREAMS: usize = MAX_CONNECTIONS - 1_000;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orders");
 
@@ -97,9 +101,9 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
 
 /// Starts the task that passes on the service's own events, of all replicas, to who watches.
 fn tell_customers(kit: &mut Kit, streams_per_customer: u16) -> Hub {
-    let hub = Hub::new(streams_per_customer.into());
-    let asked = hub.clone();
-    kit.readiness.check("live updates", move || std::future::ready(asked.is_positioned()));
+    // Not among what makes the service ready: with the brokers away, orders are placed all the same, and who
+    // wants to watch is told to come back.
+    let hub = Hub::new(Limits { of_customer: streams_per_customer.into(), of_all: STREAMS });
     let tail = Tail::new(kit.kafka.clone(), kit.service, hub::WANTS);
     let shutdown = kit.shutdown.clone();
     let (positioned, told) = (hub.clone(), hub.clone());

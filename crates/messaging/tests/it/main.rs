@@ -9,6 +9,7 @@
 )]
 
 mod bytes;
+mod codecs;
 mod crash;
 mod handler;
 mod kafka_outage;

@@ -36,24 +36,40 @@ pub(super) fn too_slow() -> Problem {
     )
 }
 
-/// Whether a handler waits for more of its request's body.
+/// How far a handler is with its request's body.
 #[derive(Clone, Default)]
-pub(super) struct Awaited(Arc<AtomicBool>);
+pub(super) struct Progress(Arc<Reached>);
 
-impl Awaited {
+#[derive(Default)]
+struct Reached {
+    /// More is waited for.
+    awaited: AtomicBool,
+    /// It was read to its end.
+    ended: AtomicBool,
+}
+
+impl Progress {
     /// The same body, watched.
     pub(super) fn watch(&self, body: Body) -> Body {
-        Body::new(Watched { body, awaited: self.clone() })
+        let reached = Arc::clone(&self.0);
+        reached.ended.store(body.is_end_stream(), Ordering::Relaxed);
+        Body::new(Watched { body, reached })
     }
 
+    /// Whether the handler waits for more.
     pub(super) fn is_awaited(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.awaited.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was none, or all of it was read.
+    pub(super) fn is_ended(&self) -> bool {
+        self.0.ended.load(Ordering::Relaxed)
     }
 }
 
 struct Watched {
     body: Body,
-    awaited: Awaited,
+    reached: Arc<Reached>,
 }
 
 impl HttpBody for Watched {
@@ -65,7 +81,9 @@ impl HttpBody for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.awaited.0.store(polled.is_pending(), Ordering::Relaxed);
+        let ended = matches!(polled, Poll::Ready(None)) || self.body.is_end_stream();
+        self.reached.awaited.store(polled.is_pending(), Ordering::Relaxed);
+        self.reached.ended.store(ended, Ordering::Relaxed);
         polled
     }
 

@@ -4,13 +4,13 @@
 use std::any::Any;
 
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::body::Awaited;
+use super::body::Progress;
 use super::problem::Problem;
 use super::trace::Trace;
 use super::visit::Visit;
@@ -26,7 +26,9 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(trace);
     let personal = is_personal(request.headers());
 
-    let mut response = handled(request, next).instrument(visit.span.clone()).await;
+    let body = Progress::default();
+    let request = request.map(|unwatched| body.watch(unwatched));
+    let mut response = handled(request, &body, next).instrument(visit.span.clone()).await;
 
     let problem = response.extensions_mut().remove().or_else(|| problem_of(&response));
     if let Some(problem) = problem {
@@ -39,17 +41,20 @@ pub(super) async fn boundary(mut request: Request, next: Next) -> Response {
     if personal {
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
+    if !body.is_ended() {
+        // What is left of the body stands before the next request: hyper ends the connection, and a client that
+        // is not told sends its next request into the void.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     visit.end(response.status());
     response
 }
 
 /// The response of the handler, or of the bounds that all requests have.
-async fn handled(request: Request, next: Next) -> Response {
+async fn handled(request: Request, body: &Progress, next: Next) -> Response {
     if body::is_declared_too_large(request.headers()) {
         return body::too_large().into_response();
     }
-    let body = Awaited::default();
-    let request = request.map(|unwatched| body.watch(unwatched));
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) if body.is_awaited() => body::too_slow().into_response(),

@@ -51,9 +51,22 @@ pub(super) fn reason_of(message: &str) -> String {
     }
     match reason.rsplit_once(", expected ") {
         Some((found, expected)) => {
-            format!("{}, expected {}", shortened(found.to_owned()), in_words(expected))
+            format!(
+                "{}, expected {}",
+                shortened(without_value(found).to_owned()),
+                in_words(expected)
+            )
         }
         None => shortened(reason.to_owned()),
+    }
+}
+
+/// What kind of value was found: the value itself may be a password that stands in the wrong place.
+fn without_value(found: &str) -> &str {
+    let is_of_value = found.starts_with("invalid type: ") || found.starts_with("invalid value: ");
+    match found.find(['`', '"']) {
+        Some(value) if is_of_value => found[..value].trim_end(),
+        _ => found,
     }
 }
 
@@ -194,11 +207,11 @@ mod tests {
     #[test]
     fn says_in_words_what_it_expected() {
         let (.., detail) = refused(r#"{"items":[{"sku":"A","qty":"2"}]}"#);
-        let expected = "The field items[0].qty is not valid: invalid type: string \"2\", \
+        let expected = "The field items[0].qty is not valid: invalid type: string, \
                         expected a whole number from 0 to 4294967295.";
         assert_eq!(detail, expected);
         let (.., detail) = refused(r#"{"items":[3]}"#);
-        assert!(detail.ends_with("invalid type: integer `3`, expected an object."), "{detail}");
+        assert!(detail.ends_with("invalid type: integer, expected an object."), "{detail}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub use extract::{Json, Path, Query};
 pub use precondition::{Expected, etag, if_match, required_if_match};
 pub use problem::Problem;
 pub(crate) use router::{Surroundings, router};
+pub use serve::MAX_CONNECTIONS;
 pub(crate) use serve::serve;
 pub use trace::Trace;
 

@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -26,10 +27,13 @@ use crate::end::End;
 
 /// Ten thousand event streams, and room for requests. Who comes after that waits in the queue of
 /// the operating system.
-const MAX_CONNECTIONS: usize = 12_000;
+pub const MAX_CONNECTIONS: usize = 12_000;
 
 /// The longest time for the head of a request, and between an answer and the next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest time in which a client reads nothing of what it asked for.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest head of a request, in bytes. Larger ones are answered with 431.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -110,6 +114,10 @@ async fn converse(
     // Answers are small and somebody waits for them: no delay to fill packets.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    // By the system, which knows whether anything is read; here it only shows as a write that does not end.
+    if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(READ_TIMEOUT)) {
+        tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
     }
     let latest = watch::Sender::new(Latest::None);
     let router = TowerToHyperService::new(router);

@@ -130,6 +130,32 @@ async fn a_body_declared_over_the_bound_is_refused_before_it_comes() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_an_answer_before_the_body_and_says_so() {
+    let sample = Sample::start().await;
+    let head = "POST /api/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+    let unread = rest(sent(&sample, head).await).await;
+    assert!(unread.starts_with("HTTP/1.1 404"), "{unread}");
+    assert!(unread.contains("\r\nconnection: close\r\n"), "{unread}");
+
+    // One that was read, and one that there is not, leave it open until the next asks for its end.
+    let read = "POST /api/raw HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    let none = "GET /api/nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+    let last = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answers = rest(sent(&sample, &format!("{read}{none}{last}")).await).await;
+    let answers: Vec<_> = answers.split("HTTP/1.1 ").skip(1).collect();
+    let closes = |answer: &&str| answer.contains("connection: close");
+    assert_eq!(answers.iter().map(closes).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_of_its_answer_is_cut_off() {
+    let sample = Sample::start().await;
+    let unread = sent(&sample, "GET /api/flood HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // Reading would show it as well, and be what it waits for.
+    eventually(2 * PATIENCE, async || unread.take_error().unwrap()).await;
+}
+
+#[tokio::test]
 async fn who_sends_a_large_body_gets_to_read_the_refusal() {
     let sample = Sample::start().await;
     for _ in 0..20 {

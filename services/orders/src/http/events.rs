@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::feed::{Feed, Item};
-use crate::hub::Update;
+use crate::hub::{TooManyStreams, Update};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -96,9 +96,14 @@ pub async fn events(
             "News of orders cannot be told now; try again in a second.",
         ));
     }
-    let subscription = app.hub.subscribe(caller.customer).map_err(|error| {
-        let detail = format!("You have too many streams open: {error}.");
-        Problem::too_many("too-many-streams", detail, RETRY_WHEN_TOO_MANY)
+    let subscription = app.hub.subscribe(caller.customer).map_err(|error| match error {
+        TooManyStreams::OfCustomer(_) => {
+            let detail = format!("You have too many streams open: {error}.");
+            Problem::too_many("too-many-streams", detail, RETRY_WHEN_TOO_MANY)
+        }
+        TooManyStreams::OfAll(_) => {
+            Problem::unavailable("As many streams are open as can be told; try again in a second.")
+        }
     })?;
     let lifetime = LIFETIME + Duration::from_secs(subscription.id % SPREAD_SECONDS);
     // From here on a failure ends the stream instead of the request: after an answer other than 200

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::*;
 
 const STREAMS: usize = 3;
+const LIMITS: Limits = Limits { of_customer: STREAMS, of_all: 4 };
 
 fn customer(n: u128) -> CustomerId {
     CustomerId::from_uuid(Uuid::from_u128(n))
@@ -42,7 +43,7 @@ fn versions(subscription: &mut Subscription) -> Vec<u32> {
 
 #[test]
 fn news_reach_every_stream_of_their_customer_and_nobody_else() {
-    let hub = Hub::new(STREAMS);
+    let hub = Hub::new(LIMITS);
     let mut first = hub.subscribe(customer(1)).unwrap();
     let mut second = hub.subscribe(customer(1)).unwrap();
     let mut other = hub.subscribe(customer(2)).unwrap();
@@ -54,7 +55,7 @@ fn news_reach_every_stream_of_their_customer_and_nobody_else() {
 
 #[test]
 fn a_stream_that_falls_behind_is_closed_and_keeps_what_it_was_told() {
-    let hub = Hub::new(STREAMS);
+    let hub = Hub::new(LIMITS);
     let mut slow = hub.subscribe(customer(1)).unwrap();
     let backlog = u32::try_from(BACKLOG).unwrap();
     for version in 1..=backlog + 1 {
@@ -68,20 +69,31 @@ fn a_stream_that_falls_behind_is_closed_and_keeps_what_it_was_told() {
 
 #[test]
 fn a_customer_may_have_so_many_streams_also_slow_ones() {
-    let hub = Hub::new(STREAMS);
+    let hub = Hub::new(LIMITS);
     let mut open: Vec<_> = (0..STREAMS).map(|_| hub.subscribe(customer(1)).unwrap()).collect();
     for version in 0..=u32::try_from(BACKLOG).unwrap() {
         hub.tell(&event(customer(1), version));
     }
-    assert_eq!(hub.subscribe(customer(1)).unwrap_err(), TooManyStreams(STREAMS));
+    assert_eq!(hub.subscribe(customer(1)).unwrap_err(), TooManyStreams::OfCustomer(STREAMS));
     hub.subscribe(customer(2)).unwrap();
     open.pop();
     hub.subscribe(customer(1)).unwrap();
 }
 
 #[test]
+fn all_customers_together_may_have_so_many_streams() {
+    let hub = Hub::new(LIMITS);
+    let open = |n| hub.subscribe(customer(n));
+    let mut streams: Vec<_> = (0..4).map(|n| open(n).unwrap()).collect();
+    assert_eq!(open(4).unwrap_err(), TooManyStreams::OfAll(LIMITS.of_all));
+    streams.pop();
+    let _stays = open(4).unwrap();
+    assert_eq!(open(5).unwrap_err(), TooManyStreams::OfAll(LIMITS.of_all));
+}
+
+#[test]
 fn nothing_is_left_of_a_stream_that_is_gone() {
-    let hub = Hub::new(STREAMS);
+    let hub = Hub::new(LIMITS);
     drop(hub.subscribe(customer(1)).unwrap());
     assert!(hub.streams().by_customer.is_empty());
 }

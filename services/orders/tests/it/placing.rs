@@ -241,3 +241,18 @@ async fn a_transaction_that_breaks_is_503_and_leaves_nothing_behind() {
     answer(again, StatusCode::ACCEPTED).await;
     orders.service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_starts_while_the_brokers_are_away_is_ready_and_takes_orders() {
+    let orders = Orders::start().await;
+    let replica = orders.replica_without_brokers().await;
+    let ready = orders.http.get(format!("{}/readyz", replica.url)).send().await.unwrap();
+    assert_eq!(ready.status(), StatusCode::OK, "{}", ready.text().await.unwrap());
+    let placed = orders
+        .http
+        .post(format!("{}/api/orders", replica.url))
+        .bearer_auth(TestCaller::customer().unwrap().token)
+        .json(&json!({"items": [{"sku": "MUG", "qty": 1}]}))
+        .send();
+    answer(placed.await.unwrap(), StatusCode::ACCEPTED).await;
+}

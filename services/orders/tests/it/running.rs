@@ -63,8 +63,18 @@ impl Orders {
         Self::serve_with(env, config()).await
     }
 
+    /// Another replica, to which no broker answers.
+    pub async fn replica_without_brokers(&self) -> TestService {
+        let kafka = KafkaConfig::plaintext("127.0.0.1:1", self.env.topic_prefix());
+        Self::serve_on(&self.env, kafka, config()).await
+    }
+
     async fn serve_with(env: &TestEnv, config: Config) -> TestService {
         let kafka = KafkaConfig::plaintext(env.kafka_brokers(), env.topic_prefix());
+        Self::serve_on(env, kafka, config).await
+    }
+
+    async fn serve_on(env: &TestEnv, kafka: KafkaConfig, config: Config) -> TestService {
         TestService::start(SERVICE, env.pool().await, kafka, async |kit| {
             orders::start(kit, config).await
         })
