@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use test_support::stack::{Folders, ServerProcess, checkout};
 use test_support::{DATABASE_URL, KAFKA_BROKERS};
 use tokio::process::Command;
@@ -32,7 +32,7 @@ pub async fn run(arguments: &[String]) -> Result<()> {
     end_cargo(&folders).await;
     let outcome = tokio::select! {
         outcome = steps(&folders, arguments) => outcome,
-        asked = interrupted() => asked.and_then(|()| bail!("interrupted")),
+        asked = interrupted() => Err(asked),
     };
     end_cargo(&folders).await;
     stop_abandoned().await?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use test_support::stack::{Folders, Kafka, Postgres, SERVICES, ServerProcess, write_secret};
 
 use crate::ports::{KAFKA, KAFKA_NODES, POSTGRES};
+use crate::services::Services;
 
 /// What a running stack tells about itself in `stack.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,21 +53,25 @@ impl Description {
     }
 
     /// Writes the same for a shell to read, `env`: where each service listens, such as `ORDERS`, how it
-    /// reaches its schema, such as `ORDERS_DATABASE_URL`, and the admin.
-    pub fn write_for_shells(
-        &self,
-        folders: &Folders,
-        database_urls: &BTreeMap<&'static str, String>,
-    ) -> Result<()> {
+    /// reaches its schema, such as `ORDERS_DATABASE_URL`, the admin, and the operators' command line for this stack.
+    pub fn write_for_shells(&self, folders: &Folders, services: &Services) -> Result<()> {
         let mut lines = Vec::new();
         for (service, url) in self.urls() {
             lines.push(format!("{}={url}", service.to_uppercase()));
         }
-        for (service, url) in database_urls {
+        for (service, url) in &services.database_urls {
             lines.push(format!("{}_DATABASE_URL='{url}'", service.to_uppercase()));
         }
         lines.push(format!("ADMIN_EMAIL='{}'", self.admin.email));
         lines.push(format!("ADMIN_PASSWORD='{}'", self.admin.password));
+        // A function: exported, these variables would make the next stack use this one's servers.
+        let urls = self.urls().into_iter().map(|(service, url)| format!("{service}={url}"));
+        lines.push(format!(
+            "boutique() {{ KAFKA_BROKERS='{}' SERVICE_URLS='{}' '{}' \"$@\"; }}",
+            self.kafka_brokers,
+            urls.collect::<Vec<_>>().join(","),
+            services.binaries.join("boutique").display(),
+        ));
         write_secret(&Self::shell_path(folders), &(lines.join("\n") + "\n"))
     }
 

@@ -20,7 +20,7 @@ use crate::proxy::Proxies;
 use crate::say;
 use crate::servers::{Place, Servers};
 use crate::services::{self, Services, Variable};
-use crate::signals::interrupted;
+use crate::signals::{Interrupted, interrupted};
 
 /// The name of the stack that `up` runs; it keeps its data over restarts.
 pub const NAME: &str = "stack";
@@ -89,7 +89,7 @@ pub async fn up(profile: Profile) -> Result<()> {
         partitions: PARTITIONS,
         breakable: false,
     };
-    with(settings, async |Stack { description, .. }| {
+    let ended = with(settings, async |Stack { description, .. }| {
         say("\nBoutique is up; Ctrl-C or `make down` ends it");
         for service in SERVICES {
             if let Some(port) = description.ports.get(service) {
@@ -100,11 +100,16 @@ pub async fn up(profile: Profile) -> Result<()> {
         say(&format!("  the shop's admin is {email} with the password {password}"));
         std::future::pending().await
     })
-    .await
+    .await;
+    match ended {
+        // As it says.
+        Err(error) if error.is::<Interrupted>() => Ok(()),
+        ended => ended,
+    }
 }
 
 /// Starts a stack, runs `work` on it, and stops it again, however `work` ends: done, failed, with a panic,
-/// interrupted, or because a part of the stack died.
+/// interrupted, which is an error, or because a part of the stack died.
 pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<()>) -> Result<()> {
     let folders = Folders::new(&checkout(), &settings.name)?;
     let _lock = lock(&folders)?.with_context(|| match settings.name.as_str() {
@@ -134,7 +139,7 @@ pub async fn with(settings: Settings, work: impl AsyncFnOnce(&Stack) -> Result<(
     // A test that fails panics, and no stack is to outlive it.
     let outcome = tokio::select! {
         done = AssertUnwindSafe(run).catch_unwind() => done,
-        asked = interrupted() => Ok(asked),
+        asked = interrupted() => Ok(Err(asked)),
     };
     if parts::any_runs(&folders) {
         say("stopping the stack");
@@ -248,7 +253,7 @@ async fn start(folders: &Folders, settings: &Settings) -> Result<Stack> {
         clocks,
     };
     services.run(&mut ports).await?;
-    description.write_for_shells(&folders, &services.database_urls)?;
+    description.write_for_shells(&folders, &services)?;
     Ok(Stack { description, folders, services, proxies })
 }
 

@@ -193,9 +193,28 @@ fn flood(shutdown: CancellationToken) -> Body {
     Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
 }
 
+/// Whether a stream of [`unread`] was given up, in this process.
+pub static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+
+/// The same, for the one client that reads nothing of it.
+fn unread(shutdown: CancellationToken) -> Body {
+    struct Open;
+    impl Drop for Open {
+        fn drop(&mut self) {
+            GIVEN_UP.store(true, Ordering::Relaxed);
+        }
+    }
+    let open = Open;
+    let chunks = stream::repeat_with(move || {
+        let _ = &open;
+        Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16 * 1024]))
+    });
+    Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
+}
+
 #[expect(clippy::disallowed_methods, reason = "nobody reads the document of most of these")]
 fn routes(shutdown: CancellationToken) -> OpenApiRouter {
-    let flooded = shutdown.clone();
+    let (flooded, not_read) = (shutdown.clone(), shutdown.clone());
     OpenApiRouter::new()
         .routes(routes!(post_basket, list_baskets))
         .routes(routes!(get_basket))
@@ -212,6 +231,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
         .route("/api/flood", get(async move || flood(flooded)))
+        .route("/api/unread", get(async move || unread(not_read)))
         .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
         .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
         .route("/api/admin", get(async |admin: Admin| admin.customer.to_string()))
