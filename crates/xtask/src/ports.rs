@@ -70,9 +70,14 @@ impl Ports {
     ///
     /// When one of them is taken, or is no number.
     pub fn configured(names: &[&'static str]) -> Result<Self> {
+        let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        if let Some(variable) = misspelt(given) {
+            let parts = all_parts().join(", ");
+            say(&format!("{variable} is the port of no part of this stack; its parts are {parts}"));
+        }
         let mut ports = Self::default();
         for &name in names {
-            let variable = format!("BOUTIQUE_{}_PORT", name.to_uppercase());
+            let variable = variable(name);
             let Ok(text) = std::env::var(&variable) else { continue };
             let port = text
                 .parse()
@@ -80,8 +85,7 @@ impl Ports {
                 .filter(|port| *port > 0)
                 .with_context(|| format!("{variable} is {text:?}, not a port"))?;
             if let Some((other, _)) = ports.numbers.iter().find(|(_, held)| **held == port) {
-                let other = other.to_uppercase();
-                bail!("{variable} and BOUTIQUE_{other}_PORT both ask for port {port}");
+                bail!("{variable} and {} both ask for port {port}", self::variable(other));
             }
             if !ports.hold(name, port) {
                 bail!("port {port}, which {variable} asks for, is taken");
@@ -109,6 +113,23 @@ impl Ports {
     }
 }
 
+/// The variable that asks for the port of a part.
+fn variable(part: &str) -> String {
+    format!("BOUTIQUE_{}_PORT", part.to_uppercase())
+}
+
+fn all_parts() -> Vec<&'static str> {
+    [POSTGRES].into_iter().chain(KAFKA_NODES).chain(SERVICES).collect()
+}
+
+/// The first of these variables that asks for the port of a part that there is not.
+fn misspelt(mut given: impl Iterator<Item = String>) -> Option<String> {
+    let known: Vec<_> = all_parts().into_iter().map(variable).collect();
+    given.find(|name| {
+        name.starts_with("BOUTIQUE_") && name.ends_with("_PORT") && !known.contains(name)
+    })
+}
+
 fn default_port(name: &str) -> u16 {
     match name {
         POSTGRES => 5432,
@@ -123,6 +144,14 @@ fn default_port(name: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_of_no_part_is_named() {
+        let of = |names: &[&str]| misspelt(names.iter().map(|name| (*name).to_owned()));
+        assert_eq!(of(&["PORT", "BOUTIQUE_ORDERS_PORT", "BOUTIQUE_TEST_DATABASE_URL"]), None);
+        let found = of(&["BOUTIQUE_KAFKA_PORT", "BOUTIQUE_ORDER_PORT"]);
+        assert_eq!(found.as_deref(), Some("BOUTIQUE_ORDER_PORT"));
+    }
 
     #[test]
     fn every_service_has_the_port_that_it_takes_by_itself() {
