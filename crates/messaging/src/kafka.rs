@@ -124,6 +124,10 @@ impl KafkaConfig {
             // By its heartbeat a member learns that the others wait for it in a rebalance: with the
             // default of 3 s, partitions that move stand still for as long.
             .set("heartbeat.interval.ms", "500")
+            // A member polls several times a second, whatever its batch does. By this time and three seconds librdkafka
+            // also bounds how long joining may take: with the default of five minutes, a coordinator that falls
+            // silent meanwhile leaves the whole group without partitions for as long.
+            .set("max.poll.interval.ms", "30000")
             // Offsets are stored once the batch is committed in the database, and committed from the
             // store in the background, at a rebalance and at the end.
             .set("enable.auto.offset.store", "false")
