@@ -53,11 +53,7 @@ pub fn schemas() -> BTreeMap<PathBuf, Value> {
 /// The schemas that were written below `folder`, by their paths; none if it is not there.
 pub fn read_schemas(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
     let mut schemas = BTreeMap::new();
-    if !folder.exists() {
-        return Ok(schemas);
-    }
-    for topic in fs::read_dir(folder)? {
-        let topic = topic?;
+    for topic in entries(folder)? {
         for (name, schema) in read_documents(&topic.path())? {
             schemas.insert(Path::new(&topic.file_name()).join(name), schema);
         }
@@ -68,17 +64,18 @@ pub fn read_schemas(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
 /// The JSON documents that lie in `folder` itself, by their names; none if it is not there.
 pub fn read_documents(folder: &Path) -> io::Result<BTreeMap<PathBuf, Value>> {
     let mut documents = BTreeMap::new();
-    if !folder.exists() {
-        return Ok(documents);
-    }
-    for file in fs::read_dir(folder)? {
-        let file = file?;
+    for file in entries(folder)? {
         let name = PathBuf::from(file.file_name());
         if name.extension().is_some_and(|extension| extension == "json") {
             documents.insert(name, serde_json::from_slice(&fs::read(file.path())?)?);
         }
     }
     Ok(documents)
+}
+
+/// What lies in `folder`; nothing if it is not there.
+fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    if folder.exists() { fs::read_dir(folder)?.collect() } else { Ok(Vec::new()) }
 }
 
 /// All documents, by their paths, for the services whose sources are below `services`.

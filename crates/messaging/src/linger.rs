@@ -57,6 +57,7 @@ mod tests {
         assert_eq!(time_after(500), LONGEST);
         assert_eq!(time_after(usize::MAX), LONGEST);
     }
+
     #[test]
     fn nobody_waits_behind_a_full_batch() {
         let mut linger = Linger::new();

@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::end::End;
 
-/// Ten thousand event streams, and room for requests. Who comes after that waits in the queue of
-/// the operating system.
+/// Event streams, of which orders has at most a thousand less, and requests. Who comes after that waits in the queue
+/// of the operating system.
 pub const MAX_CONNECTIONS: usize = 12_000;
 
 /// The longest time for the head of a request, and between an answer and the next request.

@@ -181,16 +181,20 @@ fn events(shutdown: CancellationToken) -> Sse<impl Stream<Item = Result<Event, I
     Sse::new(first.chain(stream::pending()).take_until(shutdown.cancelled_owned()))
 }
 
-/// Chunks that were asked for of [`flood`], in this process.
+/// Chunks that were asked for of [`counted`], in this process.
 pub static CHUNKS: AtomicUsize = AtomicUsize::new(0);
 
 /// A stream that never waits for anything but its reader.
-fn flood(shutdown: CancellationToken) -> Body {
-    let chunks = stream::repeat_with(|| {
-        CHUNKS.fetch_add(1, Ordering::Relaxed);
+fn flood(shutdown: CancellationToken, asked: impl Fn() + Send + 'static) -> Body {
+    let chunks = stream::repeat_with(move || {
+        asked();
         Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16 * 1024]))
     });
     Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
+}
+
+fn counted(shutdown: CancellationToken) -> Body {
+    flood(shutdown, || _ = CHUNKS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Whether a stream of [`unread`] was given up, in this process.
@@ -205,11 +209,7 @@ fn unread(shutdown: CancellationToken) -> Body {
         }
     }
     let open = Open;
-    let chunks = stream::repeat_with(move || {
-        let _ = &open;
-        Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 16 * 1024]))
-    });
-    Body::from_stream(chunks.take_until(shutdown.cancelled_owned()))
+    flood(shutdown, move || _ = &open)
 }
 
 #[expect(clippy::disallowed_methods, reason = "nobody reads the document of most of these")]
@@ -230,7 +230,7 @@ fn routes(shutdown: CancellationToken) -> OpenApiRouter {
         .route("/api/left", get(|| LEFT.work()))
         .route("/api/peer", get(peer))
         .route("/api/events", get(async move || events(shutdown)))
-        .route("/api/flood", get(async move || flood(flooded)))
+        .route("/api/flood", get(async move || counted(flooded)))
         .route("/api/unread", get(async move || unread(not_read)))
         .route("/api/trace", get(async |Trace(trace): Trace| trace.to_string()))
         .route("/api/me", get(async |caller: Caller| caller.customer.to_string()))
