@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use super::{Event, EventType};
+use super::{Event, EventType, typed};
 use crate::money::Money;
 
 /// Why a body is not the event it claims to be. Names the field by its path in
@@ -63,8 +63,19 @@ pub(super) fn to_json(event_type: EventType, event: &impl Serialize) -> Vec<u8> 
     json
 }
 
+/// Straight from the bytes into the struct; only a failure is read again, to learn what is wrong and where.
+pub(super) fn body<'a, T: Deserialize<'a>>(
+    event: EventType,
+    json: &'a [u8],
+) -> Result<T, DecodeError> {
+    typed::from_slice(event.name(), json).or_else(|_| {
+        check_type(event, json)?;
+        parse(event, json)
+    })
+}
+
 /// Checks that the body says of itself to be of that type.
-pub(super) fn check_type(event: EventType, json: &[u8]) -> Result<(), DecodeError> {
+fn check_type(event: EventType, json: &[u8]) -> Result<(), DecodeError> {
     #[derive(Deserialize)]
     struct Head<'a> {
         #[serde(borrow, rename = "type")]
@@ -83,12 +94,8 @@ pub(super) fn check_type(event: EventType, json: &[u8]) -> Result<(), DecodeErro
     }
 }
 
-/// Straight from the bytes into the struct; only a failure is parsed once more,
-/// to learn where it is.
-pub(super) fn parse<'a, T: Deserialize<'a>>(
-    event: EventType,
-    json: &'a [u8],
-) -> Result<T, DecodeError> {
+/// Reads it, and if that fails once more, to learn where.
+fn parse<'a, T: Deserialize<'a>>(event: EventType, json: &'a [u8]) -> Result<T, DecodeError> {
     serde_json::from_slice(json).map_err(|error| {
         // Not by the error's category: a number too large for its field counts as syntax there.
         let is_json = serde_json::from_slice::<IgnoredAny>(json).is_ok();
