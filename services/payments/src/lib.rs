@@ -11,6 +11,7 @@ mod http;
 pub mod payment;
 pub mod provider;
 mod record;
+mod recorder;
 pub mod sandbox;
 mod store;
 pub mod webhook;

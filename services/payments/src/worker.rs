@@ -1,26 +1,26 @@
 //! Asks the provider what payments wait for, outside any transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use messaging::{HandlerError, Leased, Outbox, Worklist, in_time};
+use messaging::{Leased, Outbox, Worklist, in_time};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::ask;
-use crate::changes::Happened;
 use crate::due::Due;
 use crate::provider::{Provider, Request};
-use crate::record::record;
+use crate::recorder::{AT_ONCE, Answered, DATABASE_PAUSE, Recorder};
 use crate::store;
 
 /// How often the worker, unless woken, looks for what has become due: repetitions, and what other
 /// replicas had no hands for or left behind.
 const POLL: Duration = Duration::from_millis(200);
-/// How long it rests when the database fails.
-const DATABASE_PAUSE: Duration = Duration::from_millis(500);
-/// Asks the provider what payments that are due wait for, and records its answers.
+
+/// Asks the provider what payments that are due wait for, and has its answers recorded.
 ///
 /// They come leased from the transactions of this replica, or are claimed, which is a lease as well:
 /// should this process end between asking and recording, the payment is due again and asked for under the
@@ -37,38 +37,51 @@ pub struct Worker {
     pub worklist: Worklist<Request>,
 }
 
-/// What came of a call.
-type Answered = Happened<'static>;
-
 impl Worker {
-    /// Works until `shutdown`; then waits for the calls on their way, and records their answers.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Works until `shutdown`; then waits for the calls on their way, and until their answers are recorded.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let (answered, answers) = mpsc::channel(AT_ONCE);
+        let recorder = Recorder { outbox: self.outbox.clone(), due: self.due.clone(), answers };
+        let stuck = AtomicBool::new(false);
+        // Beside each other: what is due is asked for while answers are recorded.
+        tokio::join!(self.ask(answered, &shutdown, &stuck), recorder.run(shutdown.clone(), &stuck));
+    }
+
+    async fn ask(
+        mut self,
+        answered: mpsc::Sender<Answered>,
+        shutdown: &CancellationToken,
+        stuck: &AtomicBool,
+    ) {
         let mut calls = JoinSet::new();
-        // Those whose transaction failed stay here. Answers that come while one is on its way share
-        // the next.
-        let mut answers = Vec::new();
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut maybe_due = true;
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.work(&mut answers, &mut calls, &mut maybe_due).await {
-                let error = anyhow::Error::new(error);
-                tracing::warn!(error = format!("{error:#}"), "payments wait for the database");
-                tokio::select! {
-                    () = tokio::time::sleep(DATABASE_PAUSE) => {}
-                    () = shutdown.cancelled() => {}
+            // What has answers that wait for the database may be due again by now.
+            if maybe_due && !stuck.load(Ordering::Relaxed) {
+                let claimed = self.claim(&answered, &mut calls).await;
+                maybe_due = claimed.as_ref().copied().unwrap_or(true);
+                if let Err(error) = claimed {
+                    let error = anyhow::Error::new(error);
+                    tracing::warn!(error = format!("{error:#}"), "payments wait for the database");
+                    tokio::select! {
+                        () = tokio::time::sleep(DATABASE_PAUSE) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                    continue;
                 }
-                continue;
             }
-            let idle_hands = self.worklist.hands.available_permits() > 0;
+            let can_claim =
+                !stuck.load(Ordering::Relaxed) && self.worklist.hands.available_permits() > 0;
             tokio::select! {
                 // More may be due, and there are hands for it.
-                () = std::future::ready(()), if maybe_due && idle_hands => {}
-                Some(call) = calls.join_next() => collect(call, &mut calls, &mut answers).await,
+                () = std::future::ready(()), if maybe_due && can_claim => {}
+                Some(call) = calls.join_next() => ended(call),
                 Some(leased) = self.worklist.leased.recv() => {
-                    self.call(leased, &mut calls);
+                    self.call(leased, &answered, &mut calls);
                     while let Ok(leased) = self.worklist.leased.try_recv() {
-                        self.call(leased, &mut calls);
+                        self.call(leased, &answered, &mut calls);
                     }
                 }
                 () = self.worklist.woken.notified(), if !maybe_due => maybe_due = true,
@@ -79,110 +92,59 @@ impl Worker {
         }
         // From now on what falls due is left to other replicas; what was leased before is asked for.
         self.worklist.hands.close();
-        while let Ok(leased) = self.worklist.leased.try_recv() {
-            self.call(leased, &mut calls);
-        }
-        while let Some(call) = calls.join_next().await {
-            collect(call, &mut calls, &mut answers).await;
-        }
-        if let Err(error) = self.record(&mut answers).await {
-            let error = anyhow::Error::new(error);
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "answers are lost; they will be asked for again"
-            );
+        loop {
+            while let Ok(leased) = self.worklist.leased.try_recv() {
+                self.call(leased, &answered, &mut calls);
+            }
+            let Some(call) = calls.join_next().await else { return };
+            ended(call);
         }
     }
 
-    /// Records the answers that are there, then claims as much as there is room for.
-    async fn work(
+    /// Claims as much as there is room for, and asks for it; whether more may be due.
+    async fn claim(
         &self,
-        answers: &mut Vec<Answered>,
-        calls: &mut JoinSet<Answered>,
-        maybe_due: &mut bool,
-    ) -> Result<(), HandlerError> {
-        self.record(answers).await?;
+        answered: &mpsc::Sender<Answered>,
+        calls: &mut JoinSet<()>,
+    ) -> sqlx::Result<bool> {
         let hands = &self.worklist.hands;
         let room = hands.available_permits();
-        if !*maybe_due || room == 0 {
-            return Ok(());
-        }
-        let Ok(mut free) =
-            Arc::clone(hands).try_acquire_many_owned(u32::try_from(room).unwrap_or(u32::MAX))
-        else {
-            return Ok(());
+        let wanted = u32::try_from(room).unwrap_or(u32::MAX);
+        let Ok(mut free) = Arc::clone(hands).try_acquire_many_owned(wanted) else {
+            return Ok(true);
         };
+        if room == 0 {
+            return Ok(true);
+        }
         let claimed = in_time(store::claim(self.outbox.pool(), room, self.worklist.lease)).await?;
-        *maybe_due = claimed.more;
         for payment in claimed.payments {
             if let (Some(work), Some(hand)) = (Request::of(&payment), free.split(1)) {
-                self.call(Leased { work, hand }, calls);
+                self.call(Leased { work, hand }, answered, calls);
             }
         }
-        Ok(())
+        Ok(claimed.more)
     }
 
-    /// Makes a call in a task of its own.
-    fn call(&self, Leased { work, hand }: Leased<Request>, calls: &mut JoinSet<Answered>) {
+    /// Makes a call in a task of its own. Its hand is free again once its answer has found room.
+    fn call(
+        &self,
+        Leased { work, hand }: Leased<Request>,
+        answered: &mpsc::Sender<Answered>,
+        calls: &mut JoinSet<()>,
+    ) {
         let asking = ask(self.provider.clone(), work, self.patience);
+        let answered = answered.clone();
         calls.spawn(async move {
-            let answered = asking.await;
+            // Fails where the recorder has ended: the lease ends, and it is asked for again.
+            let _gone = answered.send(asking.await).await;
             drop(hand);
-            answered
         });
-    }
-
-    /// Records the answers in one transaction. Those that can never be recorded are given up, so that
-    /// the others can be.
-    async fn record(&self, answers: &mut Vec<Answered>) -> Result<(), HandlerError> {
-        if answers.is_empty() {
-            return Ok(());
-        }
-        match self.record_together(answers.clone()).await {
-            Ok(()) => answers.clear(),
-            Err(HandlerError::Permanent(_)) => {
-                while let Some(answer) = answers.last() {
-                    let order = answer.order;
-                    match self.record_together(vec![answer.clone()]).await {
-                        Err(HandlerError::Permanent(cause)) => {
-                            let error = anyhow::Error::from_boxed(cause);
-                            tracing::error!(%order, error = format!("{error:#}"), "an answer of the provider cannot be recorded");
-                        }
-                        other => other?,
-                    }
-                    answers.pop();
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    async fn record_together(&self, answers: Vec<Answered>) -> Result<(), HandlerError> {
-        in_time(async {
-            let mut tx = self.outbox.begin().await?;
-            record(&mut tx, answers, &self.due).await?;
-            Ok(tx.commit().await?)
-        })
-        .await
     }
 }
 
-/// Takes in a call that has ended, and all others that have.
-async fn collect(
-    first: Result<Answered, JoinError>,
-    calls: &mut JoinSet<Answered>,
-    answers: &mut Vec<Answered>,
-) {
-    // Calls that are answered at once have ended when it is this task's turn again.
-    tokio::task::yield_now().await;
-    let mut next = Some(first);
-    while let Some(call) = next {
-        match call {
-            Ok(answer) => answers.push(answer),
-            // Its lease will end, and it will be made again.
-            Err(error) => tracing::error!(%error, "a call to the provider broke off"),
-        }
-        next = calls.try_join_next();
+/// A call that broke off leaves no answer: its lease will end, and it will be made again.
+fn ended(call: Result<(), JoinError>) {
+    if let Err(error) = call {
+        tracing::error!(%error, "a call to the provider broke off");
     }
 }
