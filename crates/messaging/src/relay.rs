@@ -1,5 +1,6 @@
 use std::{
     borrow::Cow,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -122,7 +123,13 @@ impl Relay {
         let mut producer = Leading::new(Producer::new(&self.kafka, self.outbox.service())?);
         let mut pruned = Instant::now();
         let mut told: Option<Instant> = None;
+        let mut published: Vec<i64> = Vec::new();
         loop {
+            let done = mem::take(&mut published);
+            let rows = in_time(next_rows(&mut connection, &done)).await?;
+            if !done.is_empty() {
+                backoff.reset();
+            }
             if told.is_none_or(|told| told.elapsed() > TELL_ROWS_EVERY) {
                 tell_rows(&mut connection).await;
                 told = Some(Instant::now());
@@ -130,7 +137,6 @@ impl Relay {
             if pruned.elapsed() > PRUNE_EVERY && in_time(inbox::prune(&mut connection)).await? {
                 pruned = Instant::now();
             }
-            let rows = in_time(next_rows(&mut connection)).await?;
             let age = rows.first().map_or(0.0, |row| row.age_seconds);
             tell_oldest_age(age);
             if rows.is_empty() {
@@ -141,7 +147,6 @@ impl Relay {
                 }
                 continue;
             }
-            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let mut records = Vec::new();
             for Row { id, recorded_at, pack, .. } in &rows {
                 let unreadable = |cause| Interrupted::Pack { id: *id, cause };
@@ -153,10 +158,9 @@ impl Relay {
             producer.publish(&records, age, &mut connection).await?;
             let links = records.iter().filter_map(|record| record.trace).collect();
             steps::sent(self.outbox.service(), started, records.len(), links);
-            in_time(delete_rows(&mut connection, &ids)).await?;
+            published.extend(rows.iter().map(|row| row.id));
             metrics::counter!("outbox_published_total").increment(records.len() as u64);
             metrics::histogram!("relay_batch_records").record(as_metric(records.len()));
-            backoff.reset();
         }
     }
 
@@ -273,24 +277,24 @@ async fn tell_rows(connection: &mut PgConnection) {
     }
 }
 
-async fn next_rows(connection: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
-    // From the start each time, never after a last id: ids are not committed in their order.
+/// Deletes what was published, and reads what is next.
+async fn next_rows(connection: &mut PgConnection, published: &[i64]) -> sqlx::Result<Vec<Row>> {
+    // From the start each time, never after a last id: ids are not committed in their order. The rows are read as
+    // they were before the statement, so those it deletes are passed over.
     sqlx::query_as(
-        "SELECT id, recorded_at, pack,
+        "WITH deleted AS (DELETE FROM outbox WHERE id = ANY($1))
+         SELECT id, recorded_at, pack,
                 extract(epoch FROM clock_timestamp() - recorded_at)::float8 AS age_seconds
          FROM (SELECT *, sum(octet_length(pack)) OVER (ORDER BY id) - octet_length(pack) AS before
-               FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) AS oldest) AS summed
-         WHERE before < $2 ORDER BY id",
+               FROM (SELECT * FROM outbox WHERE id NOT IN (SELECT UNNEST($1))
+                     ORDER BY id LIMIT $2) AS oldest) AS summed
+         WHERE before < $3 ORDER BY id",
     )
+    .bind(published)
     .bind(MAX_BATCH)
     .bind(MAX_BATCH_BYTES)
     .fetch_all(connection)
     .await
-}
-
-async fn delete_rows(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(ids).execute(connection).await?;
-    Ok(())
 }
 
 /// A leader's producer. Dropping a producer waits for librdkafka's threads, so that happens elsewhere.
