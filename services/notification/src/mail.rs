@@ -1,8 +1,9 @@
 //! E-mails as they go out.
 
 use chrono::{DateTime, Utc};
+use lettre::Address;
 use lettre::Message;
-use lettre::address::AddressError;
+use lettre::address::{AddressError, Envelope};
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use uuid::Uuid;
@@ -27,8 +28,11 @@ pub enum Unwritable {
 impl Mail<'_> {
     /// The same bytes each time: a repeat has the same Message-ID, by which receivers can drop it.
     pub fn message(&self) -> Result<Message, Unwritable> {
-        let to = self.to.parse().map_err(Unwritable::Address)?;
+        let to: Address = self.to.parse().map_err(Unwritable::Address)?;
+        // Told, it need not be read from the headers again.
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()]);
         Message::builder()
+            .envelope(envelope.map_err(Unwritable::Mail)?)
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(self.subject)

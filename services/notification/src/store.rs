@@ -1,5 +1,6 @@
 //! Recipients and notifications in Postgres.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -77,7 +78,7 @@ pub struct Queued<'n> {
 }
 
 /// Queues notifications and returns those that were leased; one of an order and kind that is known is left
-/// alone.
+/// alone. `now` is the time of the transaction.
 pub async fn insert(
     connection: &mut PgConnection,
     queued: &[Queued<'_>],
@@ -89,33 +90,67 @@ pub async fn insert(
     let customers = queued.iter().map(|queued| queued.notice.customer.map(CustomerId::as_uuid));
     let leased_until = lease_end(now, lease);
     let until = |queued: &Queued<'_>| if queued.leased { leased_until } else { now };
-    let leased = sqlx::query_as(
-        "WITH queued AS (
-             INSERT INTO notifications (id, order_id, customer_id, kind, subject, body, next_attempt_at)
-             SELECT id, order_id, customer_id, kind, subject, body, next_attempt_at
-             FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                         $7::timestamptz[])
-                      AS new (id, order_id, customer_id, kind, subject, body, next_attempt_at)
-             ORDER BY order_id, kind
-             ON CONFLICT (order_id, kind) DO NOTHING
-             RETURNING *
-         )
-         SELECT order_id, kind, id, subject, body, attempts, created_at, now() AS now,
-                (SELECT email FROM recipients r WHERE r.customer_id = queued.customer_id) AS email
-         FROM queued WHERE next_attempt_at > now()",
+    let ids: Vec<Uuid> = queued.iter().map(|_| Uuid::now_v7()).collect();
+    let new: Vec<Uuid> = sqlx::query_scalar(
+        "INSERT INTO notifications (id, order_id, customer_id, kind, subject, body, next_attempt_at, created_at)
+         SELECT id, order_id, customer_id, kind, subject, body, next_attempt_at, $8
+         FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                     $7::timestamptz[])
+                  AS new (id, order_id, customer_id, kind, subject, body, next_attempt_at)
+         ORDER BY order_id, kind
+         ON CONFLICT (order_id, kind) DO NOTHING
+         RETURNING id",
     )
-    .bind(queued.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+    .bind(&ids)
     .bind(queued.iter().map(|queued| queued.notice.order.as_uuid()).collect::<Vec<_>>())
     .bind(customers.collect::<Vec<_>>())
     .bind(each(|notice| notice.kind.as_str()))
     .bind(each(|notice| &notice.subject))
     .bind(each(|notice| &notice.body))
     .bind(queued.iter().map(until).collect::<Vec<_>>())
+    .bind(now)
     .fetch_all(&mut *connection)
     .await?;
     let due = queued.iter().map(|queued| (until(queued), queued.notice.order.as_uuid()));
     reminders::remind(connection, due.collect()).await?;
-    Ok(leased)
+
+    let new: HashSet<Uuid> = new.into_iter().collect();
+    let leased = ids.into_iter().zip(queued);
+    let leased: Vec<(Uuid, &Notice)> = leased
+        .filter(|(id, queued)| queued.leased && new.contains(id))
+        .map(|(id, queued)| (id, queued.notice))
+        .collect();
+    let emails =
+        emails(connection, leased.iter().filter_map(|(_, notice)| notice.customer)).await?;
+    let due = |(id, notice): (Uuid, &Notice)| Due {
+        order_id: notice.order.as_uuid(),
+        kind: notice.kind.as_str().to_owned(),
+        id,
+        subject: notice.subject.clone(),
+        body: notice.body.clone(),
+        attempts: 0,
+        created_at: now,
+        email: notice.customer.and_then(|customer| emails.get(&customer.as_uuid()).cloned()),
+        now,
+    };
+    Ok(leased.into_iter().map(due).collect())
+}
+
+/// Where mail reaches customers, as far as it is known.
+async fn emails(
+    connection: &mut PgConnection,
+    customers: impl Iterator<Item = CustomerId>,
+) -> sqlx::Result<HashMap<Uuid, String>> {
+    let customers: HashSet<Uuid> = customers.map(CustomerId::as_uuid).collect();
+    if customers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let emails: Vec<(Uuid, String)> =
+        sqlx::query_as("SELECT customer_id, email FROM recipients WHERE customer_id = ANY($1)")
+            .bind(customers.into_iter().collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
+    Ok(emails.into_iter().collect())
 }
 
 /// Notifications that were due, leased to whoever claimed them.
