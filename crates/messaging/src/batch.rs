@@ -95,6 +95,8 @@ impl<'p> Batch<'p> {
     /// The records, and beside each where it was read and what it turned out to be.
     pub(crate) fn new(messages: &'p [BorrowedMessage<'p>], decoded: Vec<(Topic, Decoded)>) -> Self {
         let mut batch = Self::default();
+        batch.events.reserve_exact(decoded.len());
+        batch.messages.reserve_exact(decoded.len());
         for (message, (topic, decoded)) in messages.iter().zip(decoded) {
             match decoded {
                 Decoded::Event(event) => {

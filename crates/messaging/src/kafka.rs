@@ -129,10 +129,11 @@ impl KafkaConfig {
             // silent meanwhile leaves the whole group without partitions for as long.
             .set("max.poll.interval.ms", "30000")
             // Offsets are stored once the batch is committed in the database, and committed from the
-            // store in the background, at a rebalance and at the end.
+            // store in the background, at a rebalance and at the end. Each time costs the broker a write; what
+            // a crash lets be read again is known to the inbox.
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "500")
+            .set("auto.commit.interval.ms", "2000")
             .set("statistics.interval.ms", STATISTICS_INTERVAL);
         if !is_urgent {
             // Every answer costs the broker as much as publishing a batch: a few a second are enough.
@@ -159,6 +160,8 @@ impl KafkaConfig {
             // Bound what is read ahead of the database; the defaults are 64 MiB a consumer, and 100,000
             // records a partition, of which each costs several times what is in it.
             .set("queued.max.messages.kbytes", "8192")
+            // Not so few that the bound is met while little happens: librdkafka then asks for some partitions
+            // without the others, which wait for as long as there is nothing new on those.
             .set("queued.min.messages", "2000")
             // Reading goes on 10 ms after those bounds were met; by default a whole second is idled away.
             .set("fetch.queue.backoff.ms", "10")

@@ -54,7 +54,7 @@ async fn a_kill_between_database_and_offset_commit_loses_and_doubles_nothing() {
     let world = World::new().await;
     let mut published = 0;
     let mut behind = 0;
-    // Offsets follow within half a second: a kill right after the effects is nearly always between.
+    // Offsets follow within two seconds: a kill right after the effects is nearly always between.
     for round in 1..=ROUNDS {
         let mut child = start_child(&world);
         let batch = deliveries(&changes(SKUS, round..=round));
