@@ -82,13 +82,17 @@ impl ServerProcess {
 
     /// What it has cost so far, with its children: those that run, and those that have ended.
     pub fn cost(&self) -> ProcessCost {
-        let family = self.family();
-        family.iter().map(|(pid, _)| ProcessCost::of(*pid)).fold(ProcessCost::default(), |a, b| {
-            ProcessCost {
-                cpu_micros: a.cpu_micros + b.cpu_micros,
-                peak_kib: a.peak_kib.max(b.peak_kib),
+        let mut family = self.family();
+        let mut cost = ProcessCost::default();
+        for _ in 0..READINGS {
+            cost = ProcessCost::of_all(&family);
+            // That of a child which is gone by now may be missing: it was no longer the child's, and not yet its parent's.
+            let before = std::mem::replace(&mut family, self.family());
+            if before == family {
+                break;
             }
-        })
+        }
+        cost
     }
 
     /// Whether it runs; one that ended and was not yet waited for does not.
@@ -170,6 +174,13 @@ pub struct ProcessCost {
 }
 
 impl ProcessCost {
+    fn of_all(family: &[(u32, u64)]) -> Self {
+        family.iter().map(|(pid, _)| Self::of(*pid)).fold(Self::default(), |a, b| Self {
+            cpu_micros: a.cpu_micros + b.cpu_micros,
+            peak_kib: a.peak_kib.max(b.peak_kib),
+        })
+    }
+
     /// Of one process; nothing where it is gone.
     pub fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -181,6 +192,9 @@ impl ProcessCost {
         }
     }
 }
+
+/// How often a cost is read again because a child ended meanwhile.
+const READINGS: usize = 10;
 
 /// The unit of processor time in `/proc`, the same on every Linux that anybody runs.
 const TICK_MICROS: u64 = 10_000;

@@ -1,4 +1,5 @@
 //! The stack itself, and what tests get from it.
 
+mod cost;
 mod env;
 mod servers;
