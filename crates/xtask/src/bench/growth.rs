@@ -5,8 +5,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::length::Length;
 use super::phases::{closed, measured};
-use super::report::Growth;
+use super::report::{Growth, Run};
 use super::stage::Stage;
+use super::yardstick::slower;
 use crate::say;
 
 /// Tables with rows of orders, and of each the column that names the order.
@@ -27,15 +28,17 @@ const OWN: [(&str, &str, &str); 3] = [
     ("notification.notifications", "id", "uuidv7(clone.ago)"),
 ];
 
-/// Clones finished orders until there are so many, and measures the saturation again; `rate` is what it was.
-pub async fn measure(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<Growth> {
+/// Clones finished orders until there are so many, and measures the saturation again.
+pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<Growth> {
     say(&format!("\ngrowth: cloning finished orders up to {}", length.grown));
     let mut database = stage.database().await?;
     fill(&mut database, length.grown).await.context("cannot clone orders")?;
     let orders_before = finished(&mut database).await?;
     say(&format!("{orders_before} finished orders are there; as many orders as can be again"));
     let run = measured(stage, &closed(stage, length.grown_seconds)?).await?;
-    Ok(Growth { orders_before, ratio: run.outcome.completed_per_second / rate, run })
+    let slower = slower(run.spent.yardstick_micros, saturation.spent.yardstick_micros);
+    let ratio = run.outcome.completed_per_second / saturation.outcome.completed_per_second;
+    Ok(Growth { orders_before, ratio, ratio_at_one_speed: ratio * slower, run })
 }
 
 async fn finished(database: &mut PgConnection) -> Result<i64> {

@@ -12,6 +12,7 @@ use test_support::stack::ProcessCost;
 
 use super::batches::Batches;
 use super::stage::{Stage, parts_of};
+use super::yardstick;
 use crate::database::DATABASE;
 use crate::{parts, say};
 
@@ -28,6 +29,7 @@ pub struct Meter {
     records: BTreeMap<String, i64>,
     kafka_bytes: f64,
     batches: Batches,
+    yardstick_micros: f64,
 }
 
 /// What was spent between two moments, on each order that ended.
@@ -55,6 +57,8 @@ pub struct Spent {
     pub kafka_bytes_per_order: f64,
     /// Mean sizes, by kind and service.
     pub batches: BTreeMap<String, BTreeMap<String, f64>>,
+    /// How long a little work takes that is always the same, before and after, in microseconds.
+    pub yardstick_micros: f64,
 }
 
 impl Meter {
@@ -84,6 +88,7 @@ impl Meter {
             records,
             kafka_bytes: float(i64::try_from(log_bytes(&folders.kafka(1).join("data")))?),
             batches: Batches::now(&stage.stack.description.urls()).await?,
+            yardstick_micros: yardstick::micros().await?,
         })
     }
 
@@ -98,6 +103,7 @@ impl Meter {
             wal_bytes_per_order: each(self.wal_bytes - earlier.wal_bytes),
             kafka_bytes_per_order: each(self.kafka_bytes - earlier.kafka_bytes),
             batches: self.batches.since(&earlier.batches),
+            yardstick_micros: f64::midpoint(self.yardstick_micros, earlier.yardstick_micros),
             ..Spent::default()
         };
         for (topic, now) in &self.records {
@@ -140,7 +146,11 @@ impl Spent {
             let peak = self.peak_rss_mib.get(name).copied().unwrap_or_default();
             say(&format!("  {name:<13} {cpu:>6.0} µs an order, peak {peak:>5.0} MiB"));
         }
-        say(&format!("  together      {:>6.0} µs an order", self.cpu_micros()));
+        say(&format!(
+            "  together      {:>6.0} µs an order; the yardstick took {:.0}",
+            self.cpu_micros(),
+            self.yardstick_micros,
+        ));
         say(&format!(
             "  an order: {:.2} transactions, {:.2} flushes and {:.0} bytes of Postgres's log; {:.2} records of \
              Kafka in {:.0} bytes",

@@ -4,7 +4,8 @@
 //! * `options`: what is asked for; `length`: how long and how much is measured.
 //! * `stage`: a stack of its own with customers and stocked products on it.
 //! * `generator`: runs `boutique-load`, which places the orders and sees them end.
-//! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were.
+//! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were;
+//!   `yardstick`: how fast the machine was before and after.
 //! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
 //! * `audits`: whether everything adds up after each.
 //! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
@@ -24,6 +25,7 @@ mod report;
 mod scale;
 mod stage;
 mod table;
+mod yardstick;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -128,8 +130,7 @@ impl Bench {
             self.report.load80 = Some(most);
         }
         if self.options.asks_for(Phase::HotSku) {
-            let rate = self.saturation()?.outcome.completed_per_second;
-            let hot = phases::hot_sku(stage, &length, rate).await?;
+            let hot = phases::hot_sku(stage, &length, self.saturation()?).await?;
             self.ended(stage, "hotSku", &hot.run).await?;
             self.report.hot_sku = Some(hot);
         }
@@ -155,12 +156,14 @@ impl Bench {
             let spent = self.saturation()?.spent.clone();
             let ceiling = ceiling::measure(stage, &length, &spent).await?;
             let rate = self.saturation()?.outcome.completed_per_second;
-            self.report.ratio_to_ceiling = Some(rate / ceiling.orders_per_second);
+            let ratio = rate / ceiling.orders_per_second;
+            self.report.ratio_to_ceiling = Some(ratio);
+            self.report.ratio_to_ceiling_at_one_speed =
+                Some(ratio * ceiling.floor_micros_at_one_speed / ceiling.floor_micros_per_order);
             self.report.ceiling = Some(ceiling);
         }
         if self.options.asks_for(Phase::Growth) {
-            let rate = self.saturation()?.outcome.completed_per_second;
-            let growth = growth::measure(stage, &length, rate).await?;
+            let growth = growth::measure(stage, &length, self.saturation()?).await?;
             self.ended(stage, "growth", &growth.run).await?;
             self.report.growth = Some(growth);
         }

@@ -8,6 +8,7 @@ use super::length::Length;
 use super::meter::{Meter, unsigned};
 use super::report::{HotSku, Idle, Paced, Run, Sse};
 use super::stage::Stage;
+use super::yardstick::slower;
 use crate::say;
 
 /// Connections that place as many orders as they can.
@@ -97,9 +98,10 @@ fn drift(series: &[Second]) -> f64 {
     if first > 0.0 { last / first } else { 1.0 }
 }
 
-/// All orders for one product, of which three in four can be had; `rate` is that of the saturation.
-pub async fn hot_sku(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<HotSku> {
+/// All orders for one product, of which three in four can be had.
+pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<HotSku> {
     let seconds = length.other_seconds;
+    let rate = saturation.outcome.completed_per_second;
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -114,7 +116,9 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<Ho
     let run = measured(stage, &plan).await?;
     // Behind the last piece come refusals, which are cheaper.
     let sold_per_second = rate_until(&run.outcome.series, on_hand.into());
-    Ok(HotSku { ratio: sold_per_second / rate, sold_per_second, on_hand, run })
+    let slower = slower(run.spent.yardstick_micros, saturation.spent.yardstick_micros);
+    let ratio = sold_per_second / rate;
+    Ok(HotSku { ratio, ratio_at_one_speed: ratio * slower, sold_per_second, on_hand, run })
 }
 
 /// How many orders ended in a second, until `count` had. The series begins with the first request.

@@ -36,9 +36,12 @@ pub struct Report {
     pub sse: Option<Sse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<Ceiling>,
-    /// Of the saturation, to the ceiling.
+    /// Of the saturation, to the ceiling, as measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_ceiling: Option<f64>,
+    /// The same, had the machine been as fast while the ceiling was measured as during the saturation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_to_ceiling_at_one_speed: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// With several replicas and partitions.
@@ -116,8 +119,10 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation.
+    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation, as measured.
     pub ratio: f64,
+    /// The same, had the machine been as fast as during the saturation.
+    pub ratio_at_one_speed: f64,
     /// Those orders.
     pub sold_per_second: f64,
     /// Pieces there were.
@@ -154,7 +159,10 @@ pub struct Sse {
 pub struct Ceiling {
     /// As many as the processors could do if an order cost no more than its parts.
     pub orders_per_second: f64,
+    /// Of all parts together, as measured.
     pub floor_micros_per_order: f64,
+    /// The same, had the machine been as fast as during the saturation.
+    pub floor_micros_at_one_speed: f64,
     pub sql: Part,
     pub kafka: Part,
     pub http: Part,
@@ -171,6 +179,8 @@ pub struct Ceiling {
 pub struct Part {
     pub client_micros_per_order: f64,
     pub server_micros_per_order: f64,
+    /// How long the yardstick's work takes, before and after, in microseconds.
+    pub yardstick_micros: f64,
     pub measured: Floor,
 }
 
@@ -187,8 +197,10 @@ impl Part {
 pub struct Growth {
     /// Finished orders in the database when it began.
     pub orders_before: i64,
-    /// Of its rate, to that of the saturation.
+    /// Of its rate, to that of the saturation, as measured.
     pub ratio: f64,
+    /// The same, had the machine been as fast as during the saturation.
+    pub ratio_at_one_speed: f64,
     #[serde(flatten)]
     pub run: Run,
 }

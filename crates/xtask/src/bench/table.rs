@@ -58,8 +58,10 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     if let Some(ceiling) = &report.ceiling {
         row("ceiling", rate(ceiling.orders_per_second));
     }
-    if let Some(ratio) = report.ratio_to_ceiling {
-        row("  of which is reached", percent(ratio));
+    if let (Some(ratio), Some(at_one_speed)) =
+        (report.ratio_to_ceiling, report.ratio_to_ceiling_at_one_speed)
+    {
+        row("  of which is reached", ratios(ratio, at_one_speed));
     }
     for (what, paced) in [("at half the rate", &report.load50), ("at four fifths", &report.load80)]
     {
@@ -72,7 +74,8 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         }
     }
     if let Some(hot) = &report.hot_sku {
-        let of = format!("{}, {} of the saturation", rate(hot.sold_per_second), percent(hot.ratio));
+        let ratios = ratios(hot.ratio, hot.ratio_at_one_speed);
+        let of = format!("{}, {ratios} of the saturation", rate(hot.sold_per_second));
         row("one product", of);
     }
     if let Some(mixed) = &report.mixed {
@@ -90,7 +93,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     }
     if let Some(growth) = &report.growth {
         let what = format!("with {} orders from before", growth.orders_before);
-        let of = percent(growth.ratio);
+        let of = ratios(growth.ratio, growth.ratio_at_one_speed);
         row(
             &what,
             format!("{}, {of} of the saturation", rate(growth.run.outcome.completed_per_second)),
@@ -120,6 +123,11 @@ fn pair(median: f64, tail: f64) -> String {
 
 fn rate(rate: f64) -> String {
     format!("{rate:.0} orders/s")
+}
+
+/// A ratio as it was measured, and at one speed of the machine.
+fn ratios(measured: f64, at_one_speed: f64) -> String {
+    format!("{} ({} at one speed of the machine)", percent(measured), percent(at_one_speed))
 }
 
 fn percent(ratio: f64) -> String {

@@ -14,11 +14,15 @@ fn run() -> Run {
     Run::new(outcome, Spent::default())
 }
 
+fn hot_sku() -> HotSku {
+    HotSku { ratio: 0.9, ratio_at_one_speed: 0.8, sold_per_second: 1.0, on_hand: 5, run: run() }
+}
+
 #[test]
 fn figures_are_where_they_are_looked_for() {
     let report = Report {
         saturation: Some(run()),
-        hot_sku: Some(HotSku { ratio: 0.9, sold_per_second: 1.0, on_hand: 5, run: run() }),
+        hot_sku: Some(hot_sku()),
         ratio_to_ceiling: Some(0.5),
         peak_rss_mib: [("orders".to_owned(), 50.0)].into(),
         ..Report::default()
