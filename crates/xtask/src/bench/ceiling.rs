@@ -19,7 +19,6 @@ use super::meter::Spent;
 use super::phases::closed;
 use super::report::{Ceiling, Part, machine};
 use super::stage::Stage;
-use super::yardstick::{self, slower};
 use crate::parts;
 use crate::ports::{KAFKA, POSTGRES};
 use crate::say;
@@ -46,17 +45,12 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, spent: &Spent) -> Resul
     tell("records", &kafka);
     let http = http(stage, length.ceiling_seconds).await.context("the request")?;
     tell("request", &http);
-    let parts = [&sql, &kafka, &http];
-    let floor: f64 = parts.iter().map(|part| part.micros()).sum();
-    let as_then =
-        |part: &&Part| part.micros() * slower(spent.yardstick_micros, part.yardstick_micros);
-    let at_one_speed: f64 = parts.iter().map(as_then).sum();
+    let floor = sql.micros() + kafka.micros() + http.micros();
     #[allow(clippy::cast_precision_loss, reason = "a few processors")]
     let cores = machine().cores as f64;
     let ceiling = Ceiling {
         orders_per_second: cores * 1e6 / floor,
         floor_micros_per_order: floor,
-        floor_micros_at_one_speed: at_one_speed,
         sql,
         kafka,
         http,
@@ -64,10 +58,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, spent: &Spent) -> Resul
         step_batch,
         records_batch,
     };
-    say(&format!(
-        "  together {floor:.0} µs, {at_one_speed:.0} at the machine's speed during the saturation: {:.0} orders/s",
-        ceiling.orders_per_second
-    ));
+    say(&format!("  together {floor:.0} µs: {:.0} orders/s", ceiling.orders_per_second));
     Ok(ceiling)
 }
 
@@ -150,7 +141,6 @@ async fn beside(
     input: &[u8],
 ) -> Result<Part> {
     let process = parts::process(&stage.stack.folders, server).context("a server is gone")?;
-    let yardstick_before = yardstick::micros().await?;
     let before = process.cost().cpu_micros;
     let mut child = command
         .stdin(Stdio::piped())
@@ -169,14 +159,12 @@ async fn beside(
     Ok(Part {
         client_micros_per_order: each(measured.cpu_micros, measured.orders),
         server_micros_per_order: each(server, measured.orders),
-        yardstick_micros: f64::midpoint(yardstick_before, yardstick::micros().await?),
         measured,
     })
 }
 
 fn tell(what: &str, part: &Part) {
-    let Part { client_micros_per_order: client, server_micros_per_order: server, measured, .. } =
-        part;
+    let Part { client_micros_per_order: client, server_micros_per_order: server, measured } = part;
     let Floor { orders, seconds, .. } = measured;
     say(&format!(
         "  {what:<8} {:>5.0} µs an order: {client:.0} of the client, {server:.0} of the server \

@@ -7,7 +7,6 @@ use super::length::Length;
 use super::phases::{closed, measured};
 use super::report::{Growth, Run};
 use super::stage::Stage;
-use super::yardstick::slower;
 use crate::say;
 
 /// Tables with rows of orders, and of each the column that names the order.
@@ -36,7 +35,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     let orders_before = finished(&mut database).await?;
     say(&format!("{orders_before} finished orders are there; as many orders as can be again"));
     let run = measured(stage, &closed(stage, length.grown_seconds)?).await?;
-    let slower = slower(run.spent.yardstick_micros, saturation.spent.yardstick_micros);
+    let slower = run.spent.slower_than(&saturation.spent);
     let ratio = run.outcome.completed_per_second / saturation.outcome.completed_per_second;
     Ok(Growth { orders_before, ratio, ratio_at_one_speed: ratio * slower, run })
 }

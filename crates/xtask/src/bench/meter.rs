@@ -12,7 +12,6 @@ use test_support::stack::ProcessCost;
 
 use super::batches::Batches;
 use super::stage::{Stage, parts_of};
-use super::yardstick;
 use crate::database::DATABASE;
 use crate::{parts, say};
 
@@ -29,7 +28,6 @@ pub struct Meter {
     records: BTreeMap<String, i64>,
     kafka_bytes: f64,
     batches: Batches,
-    yardstick_micros: f64,
 }
 
 /// What was spent between two moments, on each order that ended.
@@ -57,8 +55,6 @@ pub struct Spent {
     pub kafka_bytes_per_order: f64,
     /// Mean sizes, by kind and service.
     pub batches: BTreeMap<String, BTreeMap<String, f64>>,
-    /// How long a little work takes that is always the same, before and after, in microseconds.
-    pub yardstick_micros: f64,
 }
 
 impl Meter {
@@ -88,7 +84,6 @@ impl Meter {
             records,
             kafka_bytes: float(i64::try_from(log_bytes(&folders.kafka(1).join("data")))?),
             batches: Batches::now(&stage.stack.description.urls()).await?,
-            yardstick_micros: yardstick::micros().await?,
         })
     }
 
@@ -103,7 +98,6 @@ impl Meter {
             wal_bytes_per_order: each(self.wal_bytes - earlier.wal_bytes),
             kafka_bytes_per_order: each(self.kafka_bytes - earlier.kafka_bytes),
             batches: self.batches.since(&earlier.batches),
-            yardstick_micros: f64::midpoint(self.yardstick_micros, earlier.yardstick_micros),
             ..Spent::default()
         };
         for (topic, now) in &self.records {
@@ -135,6 +129,16 @@ impl Spent {
         if count > 0.0 { sum / count } else { 1.0 }
     }
 
+    /// How much slower the machine was than while `other` was spent: by the load generator's processor time for an
+    /// order, which does the same for each under the same load. 1 where one of them is not known.
+    pub fn slower_than(&self, other: &Self) -> f64 {
+        let generator = |spent: &Self| spent.cpu_micros_per_order.get(GENERATOR).copied();
+        match (generator(self), generator(other)) {
+            (Some(own), Some(other)) if own > 0.0 && other > 0.0 => own / other,
+            _ => 1.0,
+        }
+    }
+
     /// Of all processes, in microseconds an order.
     pub fn cpu_micros(&self) -> f64 {
         self.cpu_micros_per_order.values().sum()
@@ -146,11 +150,7 @@ impl Spent {
             let peak = self.peak_rss_mib.get(name).copied().unwrap_or_default();
             say(&format!("  {name:<13} {cpu:>6.0} µs an order, peak {peak:>5.0} MiB"));
         }
-        say(&format!(
-            "  together      {:>6.0} µs an order; the yardstick took {:.0}",
-            self.cpu_micros(),
-            self.yardstick_micros,
-        ));
+        say(&format!("  together      {:>6.0} µs an order", self.cpu_micros()));
         say(&format!(
             "  an order: {:.2} transactions, {:.2} flushes and {:.0} bytes of Postgres's log; {:.2} records of \
              Kafka in {:.0} bytes",
@@ -184,4 +184,21 @@ fn float(of: i64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "figures for people")]
 pub fn unsigned(of: u64) -> f64 {
     of as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "these are exact")]
+    fn the_machine_is_as_fast_as_the_generator() {
+        let spent = |micros| Spent {
+            cpu_micros_per_order: [(GENERATOR.to_owned(), micros)].into(),
+            ..Spent::default()
+        };
+        assert_eq!(spent(60.0).slower_than(&spent(40.0)), 1.5);
+        assert_eq!(spent(0.0).slower_than(&spent(40.0)), 1.0);
+        assert_eq!(spent(60.0).slower_than(&Spent::default()), 1.0);
+    }
 }

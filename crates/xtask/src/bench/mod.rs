@@ -4,8 +4,7 @@
 //! * `options`: what is asked for; `length`: how long and how much is measured.
 //! * `stage`: a stack of its own with customers and stocked products on it.
 //! * `generator`: runs `boutique-load`, which places the orders and sees them end.
-//! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were;
-//!   `yardstick`: how fast the machine was before and after.
+//! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were.
 //! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
 //! * `audits`: whether everything adds up after each.
 //! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
@@ -25,7 +24,6 @@ mod report;
 mod scale;
 mod stage;
 mod table;
-mod yardstick;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -154,12 +152,13 @@ impl Bench {
         }
         if self.options.asks_for(Phase::Ceiling) {
             let spent = self.saturation()?.spent.clone();
+            let before = self.gauge(stage).await?;
             let ceiling = ceiling::measure(stage, &length, &spent).await?;
+            let slower = f64::midpoint(before, self.gauge(stage).await?);
             let rate = self.saturation()?.outcome.completed_per_second;
             let ratio = rate / ceiling.orders_per_second;
             self.report.ratio_to_ceiling = Some(ratio);
-            self.report.ratio_to_ceiling_at_one_speed =
-                Some(ratio * ceiling.floor_micros_at_one_speed / ceiling.floor_micros_per_order);
+            self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
             self.report.ceiling = Some(ceiling);
         }
         if self.options.asks_for(Phase::Growth) {
@@ -168,6 +167,13 @@ impl Bench {
             self.report.growth = Some(growth);
         }
         Ok(())
+    }
+
+    /// How much slower the machine is now than during the saturation.
+    async fn gauge(&mut self, stage: &Stage<'_>) -> Result<f64> {
+        let run = phases::gauge(stage, &self.length).await?;
+        self.account("the load beside the ceiling", &run.outcome);
+        Ok(run.spent.slower_than(&self.saturation()?.spent))
     }
 
     async fn scale(&mut self) -> Result<()> {

@@ -8,7 +8,6 @@ use super::length::Length;
 use super::meter::{Meter, unsigned};
 use super::report::{HotSku, Idle, Paced, Run, Sse};
 use super::stage::Stage;
-use super::yardstick::slower;
 use crate::say;
 
 /// Connections that place as many orders as they can.
@@ -59,6 +58,11 @@ pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
         accept_p99_ms: run.outcome.accept.p99_ms,
         run,
     })
+}
+
+/// As many orders as can be, shortly: how fast the machine is now.
+pub async fn gauge(stage: &Stage<'_>, length: &Length) -> Result<Run> {
+    measured(stage, &closed(stage, length.gauge_seconds)?).await
 }
 
 /// As many orders as can be.
@@ -116,7 +120,7 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     let run = measured(stage, &plan).await?;
     // Behind the last piece come refusals, which are cheaper.
     let sold_per_second = rate_until(&run.outcome.series, on_hand.into());
-    let slower = slower(run.spent.yardstick_micros, saturation.spent.yardstick_micros);
+    let slower = run.spent.slower_than(&saturation.spent);
     let ratio = sold_per_second / rate;
     Ok(HotSku { ratio, ratio_at_one_speed: ratio * slower, sold_per_second, on_hand, run })
 }

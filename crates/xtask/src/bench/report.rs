@@ -39,7 +39,7 @@ pub struct Report {
     /// Of the saturation, to the ceiling, as measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_ceiling: Option<f64>,
-    /// The same, had the machine been as fast while the ceiling was measured as during the saturation.
+    /// The same, had the machine been as fast before and after the ceiling was measured as during the saturation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_ceiling_at_one_speed: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,10 +159,8 @@ pub struct Sse {
 pub struct Ceiling {
     /// As many as the processors could do if an order cost no more than its parts.
     pub orders_per_second: f64,
-    /// Of all parts together, as measured.
+    /// Of all parts together.
     pub floor_micros_per_order: f64,
-    /// The same, had the machine been as fast as during the saturation.
-    pub floor_micros_at_one_speed: f64,
     pub sql: Part,
     pub kafka: Part,
     pub http: Part,
@@ -179,8 +177,6 @@ pub struct Ceiling {
 pub struct Part {
     pub client_micros_per_order: f64,
     pub server_micros_per_order: f64,
-    /// How long the yardstick's work takes, before and after, in microseconds.
-    pub yardstick_micros: f64,
     pub measured: Floor,
 }
 
