@@ -62,6 +62,17 @@ pub fn handover<W>(hands: usize, patience: Duration) -> (Handover<W>, Worklist<W
     (handover, Worklist { hands, leased, woken, lease })
 }
 
+impl<W> Worklist<W> {
+    /// All hands that are free now, for the worker to claim work with; `None` where there are none.
+    pub fn free_hands(&self) -> Option<OwnedSemaphorePermit> {
+        let room = u32::try_from(self.hands.available_permits()).unwrap_or(u32::MAX);
+        if room == 0 {
+            return None;
+        }
+        Arc::clone(&self.hands).try_acquire_many_owned(room).ok()
+    }
+}
+
 impl<W: Send + 'static> Handover<W> {
     /// For a process without a worker: whatever falls due is left to the replicas.
     pub fn elsewhere() -> Self {

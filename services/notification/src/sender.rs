@@ -68,14 +68,8 @@ impl Sender {
 
     /// Claims as much as there are hands for; whether more may be due.
     async fn claim(&self, leased: &mut Vec<Leased<Due>>) -> bool {
-        let hands = &self.worklist.hands;
-        let room = hands.available_permits();
-        let wanted = u32::try_from(room).unwrap_or(u32::MAX);
-        let Ok(mut free) = hands.clone().try_acquire_many_owned(wanted) else { return false };
-        if room == 0 {
-            return false;
-        }
-        let claiming = store::claim(&self.pool, room, self.worklist.lease);
+        let Some(mut free) = self.worklist.free_hands() else { return false };
+        let claiming = store::claim(&self.pool, free.num_permits(), self.worklist.lease);
         let claimed = in_time(claiming).await.unwrap_or_else(|error: sqlx::Error| {
             tracing::warn!(%error, "cannot claim notifications; trying again");
             Claimed::default()

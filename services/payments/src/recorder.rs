@@ -1,10 +1,9 @@
 //! Records what the provider has answered.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use messaging::{HandlerError, Outbox, in_time};
-use tokio::sync::mpsc;
+use messaging::{HandlerError, Leased, Outbox, in_time};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Happened;
@@ -18,8 +17,9 @@ const TURNS: usize = 4;
 /// How long it rests when the database fails.
 pub const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 
-/// What came of a call.
-pub type Answered = Happened<'static>;
+/// What came of a call. Its hand is free again once it is recorded: what is asked for and what is answered is bounded
+/// together.
+pub type Answered = Leased<Happened<'static>>;
 
 /// Records answers, many in one transaction: those that come while one is on its way share the next.
 pub struct Recorder {
@@ -28,12 +28,14 @@ pub struct Recorder {
     pub due: Due,
     /// Where they come from.
     pub answers: mpsc::Receiver<Answered>,
+    /// Told after each transaction: whether the database fails.
+    pub stuck: watch::Sender<bool>,
 }
 
 impl Recorder {
-    /// Records until no more can come. Sets `stuck` while the database fails; if it does after `shutdown`, what is
-    /// left is given up, and will be asked for again.
-    pub async fn run(mut self, shutdown: CancellationToken, stuck: &AtomicBool) {
+    /// Records until no more can come; if the database fails after `shutdown`, what is left is given up, and will be
+    /// asked for again.
+    pub async fn run(mut self, shutdown: &CancellationToken) {
         // Those whose transaction failed stay here.
         let mut answers = Vec::new();
         loop {
@@ -42,10 +44,10 @@ impl Recorder {
             }
             self.gather(&mut answers).await;
             let Err(error) = self.record(&mut answers).await else {
-                stuck.store(false, Ordering::Relaxed);
+                self.stuck.send_replace(false);
                 continue;
             };
-            stuck.store(true, Ordering::Relaxed);
+            self.stuck.send_replace(true);
             let error = anyhow::Error::new(error);
             if shutdown.is_cancelled() {
                 let mut lost = answers.len();
@@ -88,10 +90,11 @@ impl Recorder {
     /// Records the answers in one transaction. Those that can never be recorded are given up, so that
     /// the others can be.
     async fn record(&self, answers: &mut Vec<Answered>) -> Result<(), HandlerError> {
-        match self.record_together(answers.clone()).await {
+        let all = answers.iter().map(|answered| answered.work.clone()).collect();
+        match self.record_together(all).await {
             Ok(()) => answers.clear(),
             Err(HandlerError::Permanent(_)) => {
-                while let Some(answer) = answers.last() {
+                while let Some(Leased { work: answer, .. }) = answers.last() {
                     let order = answer.order;
                     match self.record_together(vec![answer.clone()]).await {
                         Err(HandlerError::Permanent(cause)) => {
@@ -108,7 +111,7 @@ impl Recorder {
         Ok(())
     }
 
-    async fn record_together(&self, answers: Vec<Answered>) -> Result<(), HandlerError> {
+    async fn record_together(&self, answers: Vec<Happened<'static>>) -> Result<(), HandlerError> {
         in_time(async {
             let mut tx = self.outbox.begin().await?;
             record(&mut tx, answers, &self.due).await?;
@@ -128,8 +131,11 @@ fn take_waiting(waiting: &mut mpsc::Receiver<Answered>, taken: &mut Vec<Answered
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use contracts::ids::OrderId;
     use sqlx::postgres::PgPoolOptions;
+    use tokio::sync::Semaphore;
     use uuid::Uuid;
 
     use super::*;
@@ -138,14 +144,16 @@ mod tests {
 
     fn answer(order: usize) -> Answered {
         let order = OrderId::from_uuid(Uuid::from_u128(order as u128));
-        Answered { order, cause: Cause::Unanswered(Operation::Authorize), trace: None }
+        let work = Happened { order, cause: Cause::Unanswered(Operation::Authorize), trace: None };
+        let hand = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Leased { work, hand }
     }
 
     #[test]
     fn what_there_is_no_room_for_waits() {
         let (sender, mut waiting) = mpsc::channel(AT_ONCE + 1);
         for order in 0..=AT_ONCE {
-            sender.try_send(answer(order)).unwrap();
+            assert!(sender.try_send(answer(order)).is_ok());
         }
         let mut taken = Vec::new();
         take_waiting(&mut waiting, &mut taken);
@@ -162,16 +170,17 @@ mod tests {
         let pool = pool.connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
         let (sender, answers) = mpsc::channel(AT_ONCE);
         let outbox = Outbox::new(pool, "payments");
-        let recorder = Recorder { outbox, due: Due::elsewhere(), answers };
-        let (shutdown, stuck) = (CancellationToken::new(), AtomicBool::new(false));
+        let (stuck, is_stuck) = watch::channel(false);
+        let recorder = Recorder { outbox, due: Due::elsewhere(), answers, stuck };
+        let shutdown = CancellationToken::new();
         shutdown.cancel();
         let calls = async move {
             for order in 0..3 * AT_ONCE {
-                sender.send(answer(order)).await.unwrap();
+                assert!(sender.send(answer(order)).await.is_ok());
             }
         };
-        let ending = async { tokio::join!(recorder.run(shutdown, &stuck), calls) };
+        let ending = async { tokio::join!(recorder.run(&shutdown), calls) };
         tokio::time::timeout(Duration::from_mins(1), ending).await.unwrap();
-        assert!(stuck.load(Ordering::Relaxed));
+        assert!(*is_stuck.borrow());
     }
 }

@@ -1,11 +1,9 @@
 //! Asks the provider what payments wait for, outside any transaction.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use messaging::{Leased, Outbox, Worklist, in_time};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -41,17 +39,18 @@ impl Worker {
     /// Works until `shutdown`; then waits for the calls on their way, and until their answers are recorded.
     pub async fn run(self, shutdown: CancellationToken) {
         let (answered, answers) = mpsc::channel(AT_ONCE);
-        let recorder = Recorder { outbox: self.outbox.clone(), due: self.due.clone(), answers };
-        let stuck = AtomicBool::new(false);
+        let (stuck, is_stuck) = watch::channel(false);
+        let recorder =
+            Recorder { outbox: self.outbox.clone(), due: self.due.clone(), answers, stuck };
         // Beside each other: what is due is asked for while answers are recorded.
-        tokio::join!(self.ask(answered, &shutdown, &stuck), recorder.run(shutdown.clone(), &stuck));
+        tokio::join!(self.ask(answered, is_stuck, &shutdown), recorder.run(&shutdown));
     }
 
     async fn ask(
         mut self,
         answered: mpsc::Sender<Answered>,
+        mut is_stuck: watch::Receiver<bool>,
         shutdown: &CancellationToken,
-        stuck: &AtomicBool,
     ) {
         let mut calls = JoinSet::new();
         let mut poll = tokio::time::interval(POLL);
@@ -59,25 +58,30 @@ impl Worker {
         let mut maybe_due = true;
         while !shutdown.is_cancelled() {
             // What has answers that wait for the database may be due again by now.
-            if maybe_due && !stuck.load(Ordering::Relaxed) {
-                let claimed = self.claim(&answered, &mut calls).await;
-                maybe_due = claimed.as_ref().copied().unwrap_or(true);
-                if let Err(error) = claimed {
-                    let error = anyhow::Error::new(error);
-                    tracing::warn!(error = format!("{error:#}"), "payments wait for the database");
-                    tokio::select! {
-                        () = tokio::time::sleep(DATABASE_PAUSE) => {}
-                        () = shutdown.cancelled() => {}
+            if maybe_due && !*is_stuck.borrow() {
+                match self.claim(&answered, &mut calls).await {
+                    Ok(more) => maybe_due = more,
+                    Err(error) => {
+                        let error = anyhow::Error::new(error);
+                        tracing::warn!(
+                            error = format!("{error:#}"),
+                            "payments wait for the database"
+                        );
+                        tokio::select! {
+                            () = tokio::time::sleep(DATABASE_PAUSE) => {}
+                            () = shutdown.cancelled() => {}
+                        }
+                        continue;
                     }
-                    continue;
                 }
             }
-            let can_claim =
-                !stuck.load(Ordering::Relaxed) && self.worklist.hands.available_permits() > 0;
+            let can_claim = !*is_stuck.borrow() && self.worklist.hands.available_permits() > 0;
             tokio::select! {
                 // More may be due, and there are hands for it.
                 () = std::future::ready(()), if maybe_due && can_claim => {}
                 Some(call) = calls.join_next() => ended(call),
+                // Answers are recorded, and their hands are free.
+                Ok(()) = is_stuck.changed() => {}
                 Some(leased) = self.worklist.leased.recv() => {
                     self.call(leased, &answered, &mut calls);
                     while let Ok(leased) = self.worklist.leased.try_recv() {
@@ -107,15 +111,8 @@ impl Worker {
         answered: &mpsc::Sender<Answered>,
         calls: &mut JoinSet<()>,
     ) -> sqlx::Result<bool> {
-        let hands = &self.worklist.hands;
-        let room = hands.available_permits();
-        let wanted = u32::try_from(room).unwrap_or(u32::MAX);
-        let Ok(mut free) = Arc::clone(hands).try_acquire_many_owned(wanted) else {
-            return Ok(true);
-        };
-        if room == 0 {
-            return Ok(true);
-        }
+        let Some(mut free) = self.worklist.free_hands() else { return Ok(true) };
+        let room = free.num_permits();
         let claimed = in_time(store::claim(self.outbox.pool(), room, self.worklist.lease)).await?;
         for payment in claimed.payments {
             if let (Some(work), Some(hand)) = (Request::of(&payment), free.split(1)) {
@@ -125,7 +122,7 @@ impl Worker {
         Ok(claimed.more)
     }
 
-    /// Makes a call in a task of its own. Its hand is free again once its answer has found room.
+    /// Makes a call in a task of its own, and hands its answer to the recorder.
     fn call(
         &self,
         Leased { work, hand }: Leased<Request>,
@@ -136,8 +133,7 @@ impl Worker {
         let answered = answered.clone();
         calls.spawn(async move {
             // Fails where the recorder has ended: the lease ends, and it is asked for again.
-            let _gone = answered.send(asking.await).await;
-            drop(hand);
+            let _gone = answered.send(Leased { work: asking.await, hand }).await;
         });
     }
 }
