@@ -1,6 +1,5 @@
 use std::{
     borrow::Cow,
-    mem,
     time::{Duration, Instant},
 };
 
@@ -125,9 +124,9 @@ impl Relay {
         let mut told: Option<Instant> = None;
         let mut published: Vec<i64> = Vec::new();
         loop {
-            let done = mem::take(&mut published);
-            let rows = in_time(next_rows(&mut connection, &done)).await?;
-            if !done.is_empty() {
+            let rows = in_time(next_rows(&mut connection, &published)).await?;
+            if !published.is_empty() {
+                published.clear();
                 backoff.reset();
             }
             if told.is_none_or(|told| told.elapsed() > TELL_ROWS_EVERY) {

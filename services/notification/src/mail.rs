@@ -1,11 +1,10 @@
 //! E-mails as they go out.
 
 use chrono::{DateTime, Utc};
-use lettre::Address;
-use lettre::Message;
 use lettre::address::{AddressError, Envelope};
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use lettre::{Address, Message};
 use uuid::Uuid;
 
 /// What makes an e-mail.

@@ -169,9 +169,10 @@ impl Bench {
         Ok(())
     }
 
-    /// How much slower the machine is now than during the saturation.
+    /// How much slower the machine is now than during the saturation, by a short one.
     async fn gauge(&mut self, stage: &Stage<'_>) -> Result<f64> {
-        let run = phases::gauge(stage, &self.length).await?;
+        let plan = phases::closed(stage, self.length.gauge_seconds)?;
+        let run = phases::measured(stage, &plan).await?;
         self.account("the load beside the ceiling", &run.outcome);
         Ok(run.spent.slower_than(&self.saturation()?.spent))
     }

@@ -60,11 +60,6 @@ pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
     })
 }
 
-/// As many orders as can be, shortly: how fast the machine is now.
-pub async fn gauge(stage: &Stage<'_>, length: &Length) -> Result<Run> {
-    measured(stage, &closed(stage, length.gauge_seconds)?).await
-}
-
 /// As many orders as can be.
 pub async fn saturation(stage: &Stage<'_>, length: &Length) -> Result<Run> {
     let seconds = length.saturation_seconds;
