@@ -12,7 +12,7 @@ use crate::{
     batch::{Attempts, Batch, Failed, Mode},
     deadline::in_time,
     error::{HandlerError, MessagingError, chain},
-    kafka::KafkaConfig,
+    kafka::{KafkaConfig, close},
     linger::Linger,
     outbox::{Outbox, Tx},
     poller::{Messages, Poller, Revoked},
@@ -56,9 +56,6 @@ pub struct Consumer<H> {
 /// waits for it, and so drains it.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long a member that stops waits for the brokers to hear of it.
-const LEAVE: Duration = Duration::from_secs(3);
-
 enum Outcome {
     Committed,
     Stopped,
@@ -76,15 +73,15 @@ impl<H: Handler> Consumer<H> {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
         // Named before there is anything to count: the first would not be seen as an increase.
         metrics::counter!("consumer_retries_total").increment(0);
-        let poller = Poller::join::<H>(&self.kafka, self.outbox.service())?;
-        let result = self.consume(&poller, &shutdown).await;
-        // Leaving the group talks to the brokers and blocks; from those that are away it is not awaited.
-        let leaving = tokio::task::spawn_blocking(move || drop(poller));
-        match tokio::time::timeout(LEAVE, leaving).await {
-            Ok(left) => left?,
-            Err(_elapsed) => tracing::warn!("the brokers do not answer; left without a word"),
+        loop {
+            let poller = Poller::join::<H>(&self.kafka, self.outbox.service())?;
+            let result = self.consume(&poller, &shutdown).await;
+            close(poller).await?;
+            let Err(MessagingError::Stranded) = result else {
+                return result;
+            };
+            tracing::warn!("the Kafka client has lost sight of every broker; joining anew");
         }
-        result
     }
 
     async fn consume(

@@ -98,6 +98,9 @@ pub enum MessagingError {
     /// Kafka refused the configuration, or the client failed for good.
     #[error("Kafka client failed")]
     Kafka(#[from] rdkafka::error::KafkaError),
+    /// The client knows no broker any more, and will not look for one.
+    #[error("the Kafka client has lost sight of every broker")]
+    Stranded,
     /// A topic that could not be made.
     #[error("cannot make the topic {name}")]
     Topic {

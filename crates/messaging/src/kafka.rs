@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use tokio::task::JoinError;
 
 use crate::lag::STATISTICS_INTERVAL;
 
@@ -49,6 +50,21 @@ impl fmt::Debug for Sasl {
 
 /// How long a blocking request to the brokers may take before it is tried again.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client that is closed waits for the brokers to hear of it.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Closes a client. That talks to the brokers and blocks; from those that are away it is not awaited.
+pub(crate) async fn close(client: impl Send + 'static) -> Result<(), JoinError> {
+    let closing = tokio::task::spawn_blocking(move || drop(client));
+    match tokio::time::timeout(FAREWELL, closing).await {
+        Ok(closed) => closed,
+        Err(_elapsed) => {
+            tracing::warn!("the brokers do not answer; left without a word");
+            Ok(())
+        }
+    }
+}
 
 impl KafkaConfig {
     /// Without TLS and without an account, as on one's own machine.
@@ -109,6 +125,7 @@ impl KafkaConfig {
             .set("compression.type", "lz4")
             // What brokers take by default; nothing larger gets into an outbox.
             .set("message.max.bytes", "1048576")
+            .set("statistics.interval.ms", STATISTICS_INTERVAL)
             // The same partition for a key as Java clients choose.
             .set("partitioner", "murmur2_random");
         config
@@ -133,8 +150,7 @@ impl KafkaConfig {
             // a crash lets be read again is known to the inbox.
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "2000")
-            .set("statistics.interval.ms", STATISTICS_INTERVAL);
+            .set("auto.commit.interval.ms", "2000");
         if !is_urgent {
             // Every answer costs the broker as much as publishing a batch: a few a second are enough.
             config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", "250");
@@ -154,6 +170,7 @@ impl KafkaConfig {
     fn fetching(&self, service: &str) -> ClientConfig {
         let mut config = self.client(service);
         config
+            .set("statistics.interval.ms", STATISTICS_INTERVAL)
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "500")
             .set("fetch.min.bytes", "1")

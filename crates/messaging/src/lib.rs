@@ -33,6 +33,7 @@ mod record;
 mod relay;
 pub mod reminders;
 mod steps;
+mod stranded;
 mod tail;
 
 pub use admin::{Admin, History, Made, PartitionState, Progress, TopicState};

@@ -25,6 +25,7 @@ use crate::{
     kafka::KafkaConfig,
     lag,
     record::{self, Decoded},
+    stranded::Stranding,
 };
 
 /// The most events a batch has. Larger ones gained nothing in SQL and hold locks for longer.
@@ -46,6 +47,7 @@ const HOLD_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) struct GroupContext {
     revoked: Mutex<Vec<(String, i32)>>,
     topics: HashMap<String, Topic>,
+    stranding: Stranding,
 }
 
 impl ClientContext for GroupContext {
@@ -55,6 +57,7 @@ impl ClientContext for GroupContext {
 
     fn stats(&self, statistics: Statistics) {
         lag::tell(&statistics, &self.topics);
+        self.stranding.look(&statistics);
     }
 }
 
@@ -149,10 +152,13 @@ impl Poller {
         let urgent: Vec<_> = wants.iter().copied().filter(|t| !H::CAN_WAIT.contains(t)).collect();
         let topics: HashMap<_, _> =
             wants.iter().map(|t| (kafka.topic_name(t.topic().name()), t.topic())).collect();
-        let consumer: StreamConsumer<GroupContext> =
-            kafka.group_consumer(service, !urgent.is_empty()).create_with_context(
-                GroupContext { revoked: Mutex::default(), topics: topics.clone() },
-            )?;
+        let consumer: StreamConsumer<GroupContext> = kafka
+            .group_consumer(service, !urgent.is_empty())
+            .create_with_context(GroupContext {
+                revoked: Mutex::default(),
+                topics: topics.clone(),
+                stranding: Stranding::default(),
+            })?;
         for topic in topics.values() {
             // Named before there is anything to count: the first would not be seen as an increase.
             metrics::counter!("unknown_events_total", "topic" => topic.name()).increment(0);
@@ -174,7 +180,13 @@ impl Poller {
         let mut records = self.consumer.stream();
         loop {
             if polled.is_empty() {
-                self.take_up(records.next().await, &mut polled)?;
+                let next = tokio::select! {
+                    next = records.next() => next,
+                    () = self.consumer.context().stranding.noticed() => {
+                        return Err(MessagingError::Stranded);
+                    }
+                };
+                self.take_up(next, &mut polled)?;
             }
             self.gather(&mut records, &mut polled).await?;
             while polled.has_room() {

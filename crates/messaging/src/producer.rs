@@ -12,11 +12,12 @@ use rdkafka::{
     ClientContext,
     error::KafkaError,
     message::{self, DeliveryResult, OwnedHeaders},
-    producer::{BaseRecord, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    statistics::Statistics,
 };
 use tokio::sync::Notify;
 
-use crate::{error::MessagingError, kafka::KafkaConfig};
+use crate::{error::MessagingError, kafka::KafkaConfig, stranded::Stranding};
 
 /// Name and value.
 pub(crate) type Header<'p> = (Cow<'p, str>, Cow<'p, str>);
@@ -56,11 +57,18 @@ impl Batch {
     }
 }
 
-struct Context;
+#[derive(Default)]
+struct Context {
+    stranding: Stranding,
+}
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "Kafka client");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.stranding.look(&statistics);
     }
 }
 
@@ -76,15 +84,15 @@ pub(crate) struct Producer(ThreadedProducer<Context>);
 
 impl Producer {
     pub(crate) fn new(kafka: &KafkaConfig, service: &str) -> Result<Self, MessagingError> {
-        Ok(Self(kafka.producer(service).create_with_context(Context)?))
+        Ok(Self(kafka.producer(service).create_with_context(Context::default())?))
     }
 
     /// Publishes records in order and returns once the brokers have acknowledged all of them, however
-    /// long that takes. After an error some may have been published; a producer that failed must be
+    /// long that takes, unless the client knows none any more. After an error some may have been published; a producer that failed must be
     /// dropped, so that nothing of its queue is sent later.
     ///
     /// The batch must be smaller than the producer's queue (100,000 records).
-    pub(crate) async fn publish(&self, records: &[Outgoing<'_>]) -> Result<(), KafkaError> {
+    pub(crate) async fn publish(&self, records: &[Outgoing<'_>]) -> Result<(), MessagingError> {
         let batch = Arc::new(Batch {
             unacknowledged: AtomicUsize::new(records.len()),
             failure: Mutex::default(),
@@ -106,9 +114,14 @@ impl Producer {
             }
         }
         if !records.is_empty() {
-            batch.done.notified().await;
+            tokio::select! {
+                () = batch.done.notified() => {}
+                () = self.0.client().context().stranding.noticed() => {
+                    return Err(MessagingError::Stranded);
+                }
+            }
         }
         let failure = batch.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 }

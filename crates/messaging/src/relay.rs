@@ -69,9 +69,7 @@ enum Interrupted {
         cause: serde_json::Error,
     },
     #[error("the brokers did not take the records")]
-    Kafka(#[from] rdkafka::error::KafkaError),
-    #[error(transparent)]
-    Client(#[from] MessagingError),
+    Kafka(#[from] MessagingError),
 }
 
 impl Relay {

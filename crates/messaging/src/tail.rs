@@ -1,11 +1,12 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use contracts::{events::EventType, topic::Topic};
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
+    ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList,
+    consumer::{Consumer as _, ConsumerContext, StreamConsumer},
     error::KafkaError,
     metadata::{MetadataPartition, MetadataTopic},
+    statistics::Statistics,
     types::RDKafkaErrorCode,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,9 +14,25 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     error::{MessagingError, chain},
-    kafka::{KafkaConfig, REQUEST_TIMEOUT},
+    kafka::{KafkaConfig, REQUEST_TIMEOUT, close},
     record::{self, Decoded, Received},
+    stranded::Stranding,
 };
+
+type Client = StreamConsumer<Context>;
+
+#[derive(Default)]
+struct Context {
+    stranding: Stranding,
+}
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        self.stranding.look(&statistics);
+    }
+}
+
+impl ConsumerContext for Context {}
 
 /// Follows every partition of some topics from their ends, without a group: each replica sees all.
 ///
@@ -35,37 +52,62 @@ impl Tail {
     }
 
     /// Calls `positioned` once everything published from then on will be seen, and `on_event` for each
-    /// event, in order per key, until `shutdown`. Brokers that are away are waited for.
+    /// event, in order per key, until `shutdown`. Brokers that are away are waited for, and a client that has lost
+    /// sight of them is replaced where it stood.
     pub async fn run(
         self,
         positioned: impl FnOnce() + Send,
         mut on_event: impl FnMut(Received) + Send,
         shutdown: CancellationToken,
     ) -> Result<(), MessagingError> {
-        let Some(consumer) = self.start(&shutdown).await? else {
+        let Some((mut consumer, mut place)) = self.start(&shutdown).await? else {
             return Ok(());
         };
         positioned();
-        let result = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => Ok(()),
-            error = self.follow(&consumer, &mut on_event) => Err(error.into()),
-        };
-        // Closing blocks.
-        tokio::task::spawn_blocking(move || drop(consumer)).await?;
-        result
+        loop {
+            let ended = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => None,
+                error = self.follow(&consumer, &mut place, &mut on_event) => Some(error),
+            };
+            match ended {
+                Some(MessagingError::Stranded) => {
+                    tracing::warn!(
+                        "the Kafka client has lost sight of every broker; tailing on with another"
+                    );
+                    let another = create(&self.kafka.tail_consumer(self.service))?;
+                    another.assign(&place)?;
+                    close(mem::replace(&mut consumer, another)).await?;
+                }
+                ended => {
+                    close(consumer).await?;
+                    return ended.map_or(Ok(()), Err);
+                }
+            }
+        }
     }
 
-    /// Until the client fails for good.
+    /// Until the client fails for good. `place` is that of the next record in each partition.
     async fn follow(
         &self,
-        consumer: &StreamConsumer,
+        consumer: &Client,
+        place: &mut TopicPartitionList,
         on_event: &mut (impl FnMut(Received) + Send),
-    ) -> KafkaError {
+    ) -> MessagingError {
         let topics: HashMap<String, Topic> = self.topics().collect();
         loop {
-            match consumer.recv().await {
+            let next = tokio::select! {
+                next = consumer.recv() => next,
+                () = consumer.context().stranding.noticed() => return MessagingError::Stranded,
+            };
+            match next {
                 Ok(message) => {
+                    let next = Offset::Offset(message.offset() + 1);
+                    let moved =
+                        place.set_partition_offset(message.topic(), message.partition(), next);
+                    if let Err(error) = moved {
+                        return error.into();
+                    }
                     let Some(&topic) = topics.get(message.topic()) else {
                         continue;
                     };
@@ -73,7 +115,7 @@ impl Tail {
                         on_event(*event);
                     }
                 }
-                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return error,
+                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return error.into(),
                 Err(error) => tracing::warn!(%error, "tailing failed; trying on"),
             }
         }
@@ -86,22 +128,23 @@ impl Tail {
     async fn start(
         &self,
         shutdown: &CancellationToken,
-    ) -> Result<Option<StreamConsumer>, MessagingError> {
+    ) -> Result<Option<(Client, TopicPartitionList)>, MessagingError> {
         let mut backoff = Backoff::default();
         loop {
             let config = self.kafka.tail_consumer(self.service);
             let topics: HashMap<String, Topic> = self.topics().collect();
             let assigning = tokio::task::spawn_blocking(move || {
-                let consumer: StreamConsumer = config.create()?;
-                consumer.assign(&ends(&consumer, topics.keys())?)?;
-                Ok::<_, KafkaError>(consumer)
+                let consumer = create(&config)?;
+                let ends = ends(&consumer, topics.keys())?;
+                consumer.assign(&ends)?;
+                Ok::<_, KafkaError>((consumer, ends))
             });
             let assigned = tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
                 assigned = assigning => assigned?,
             };
             let error = match assigned {
-                Ok(consumer) => return Ok(Some(consumer)),
+                Ok(assigned) => return Ok(Some(assigned)),
                 Err(error) => error,
             };
             let wait = backoff.next();
@@ -114,10 +157,14 @@ impl Tail {
     }
 }
 
+fn create(config: &ClientConfig) -> Result<Client, KafkaError> {
+    config.create_with_context(Context::default())
+}
+
 /// The end of each partition, as a number: "the end" by name would be resolved later, and what is
 /// published until then would be missed.
 fn ends<'a>(
-    consumer: &StreamConsumer,
+    consumer: &Client,
     topics: impl Iterator<Item = &'a String>,
 ) -> Result<TopicPartitionList, KafkaError> {
     let mut ends = TopicPartitionList::new();

@@ -41,7 +41,17 @@ impl OwnKafka {
     ///
     /// When one does not start; the message shows the end of its log.
     pub async fn start_nodes(count: usize) -> Self {
-        Self::start_cluster(count, |cluster, _| cluster).await
+        Self::start_cluster(count, |ports, _| Cluster::direct(ports)).await
+    }
+
+    /// Starts one node that tells its clients to come by another port.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_behind(port: u16) -> Self {
+        let behind = |ports: &[u16], _: &Folders| Cluster::behind(&[(ports[0], port)]);
+        Self::start_cluster(1, behind).await
     }
 
     /// Starts a node that lets in by TLS alone, and nobody but the one account of its guard.
@@ -51,19 +61,22 @@ impl OwnKafka {
     /// When it does not start.
     pub async fn start_guarded(username: &str, password: &str) -> (Self, Guard) {
         let mut made = None;
-        let guarded = |cluster: Cluster, folders: &Folders| {
-            let guard = Guard::new(folders.local(), username, password).expect("certificates");
+        let guarded = |ports: &[u16], folders: &Folders| {
+            let guard = Guard::new(folders.local(), username, password)?;
             made = Some(guard.clone());
-            cluster.guarded(guard)
+            Ok(Cluster::direct(ports)?.guarded(guard))
         };
         let kafka = Self::start_cluster(1, guarded).await;
         (kafka, made.expect("a guard"))
     }
 
-    async fn start_cluster(count: usize, of: impl FnOnce(Cluster, &Folders) -> Cluster) -> Self {
+    async fn start_cluster(
+        count: usize,
+        of: impl FnOnce(&[u16], &Folders) -> Result<Cluster>,
+    ) -> Self {
         let (artifacts, folders) = (artifacts().await, own_folders().await);
         let ports: Vec<_> = (0..count).map(|_| free_port().expect("a free port")).collect();
-        let cluster = of(Cluster::direct(&ports).expect("free ports"), &folders);
+        let cluster = of(&ports, &folders).expect("a cluster on free ports");
         let nodes = cluster.numbers().map(async |number| {
             Kafka::start_node(&artifacts, &folders.kafka(number), &cluster, number).await
         });

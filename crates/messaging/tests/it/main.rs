@@ -24,6 +24,7 @@ mod relay;
 mod reminders;
 mod retries;
 mod shutdown;
+mod stranded;
 mod tail;
 mod unavailable;
 mod volume;

@@ -15,10 +15,10 @@ use crate::world::{
 
 const SKUS: usize = 20;
 
-type Heard = Arc<Mutex<Vec<(String, u64)>>>;
+pub type Heard = Arc<Mutex<Vec<(String, u64)>>>;
 
 /// Starts a tail and waits until it is positioned.
-async fn tail(world: &World) -> (Running, Heard) {
+pub async fn tail(world: &World) -> (Running, Heard) {
     let heard = Heard::default();
     let tail = Tail::new(world.kafka(), SERVICE, &[EventType::StockChanged]);
     let (positioned, is_positioned) = oneshot::channel();
@@ -39,7 +39,7 @@ async fn tail(world: &World) -> (Running, Heard) {
     (running, heard)
 }
 
-async fn heard_are(heard: &Heard, count: usize) -> Vec<(String, u64)> {
+pub async fn heard_are(heard: &Heard, count: usize) -> Vec<(String, u64)> {
     eventually(PATIENCE, async || {
         let heard = heard.lock().unwrap();
         (heard.len() >= count).then(|| heard.clone())
