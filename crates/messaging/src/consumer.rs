@@ -80,6 +80,9 @@ impl<H: Handler> Consumer<H> {
             let Err(MessagingError::Stranded) = result else {
                 return result;
             };
+            if shutdown.is_cancelled() {
+                return Ok(());
+            }
             tracing::warn!("the Kafka client has lost sight of every broker; joining anew");
         }
     }

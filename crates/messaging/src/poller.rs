@@ -181,6 +181,7 @@ impl Poller {
         loop {
             if polled.is_empty() {
                 let next = tokio::select! {
+                    biased;
                     next = records.next() => next,
                     () = self.consumer.context().stranding.noticed() => {
                         return Err(MessagingError::Stranded);

@@ -115,6 +115,7 @@ impl Producer {
         }
         if !records.is_empty() {
             tokio::select! {
+                biased;
                 () = batch.done.notified() => {}
                 () = self.0.client().context().stranding.noticed() => {
                     return Err(MessagingError::Stranded);

@@ -1,27 +1,29 @@
 //! Clients that have lost sight of every broker.
 
 use rdkafka::statistics::Statistics;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Notices that a client knows no broker any more, by the account it gives of itself every few seconds.
 ///
 /// A broker that shuts down may answer, for a moment, that there are none. librdkafka then forgets all it knew, and
 /// from version 2.12 on it does not ask again at the addresses it was given: it stays silent for good, without an
 /// error (<https://github.com/confluentinc/librdkafka/issues/5301>). Only a new client helps.
+///
+/// Whether it does is a state, not a moment: one that found a broker again by itself is left alone.
 #[derive(Debug, Default)]
-pub(crate) struct Stranding(Notify);
+pub(crate) struct Stranding(watch::Sender<bool>);
 
 impl Stranding {
     /// Looks at what the client tells of itself.
     pub(crate) fn look(&self, statistics: &Statistics) {
-        if !knows_a_broker(statistics) {
-            self.0.notify_one();
-        }
+        self.0.send_replace(!knows_a_broker(statistics));
     }
 
     /// Resolves once the client is stranded.
     pub(crate) async fn noticed(&self) {
-        self.0.notified().await;
+        let mut stranded = self.0.subscribe();
+        // Its sender is here, so there is no error.
+        drop(stranded.wait_for(|stranded| *stranded).await);
     }
 }
 

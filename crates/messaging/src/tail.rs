@@ -1,4 +1,4 @@
-use std::{collections::HashMap, mem};
+use std::collections::HashMap;
 
 use contracts::{events::EventType, topic::Topic};
 use rdkafka::{
@@ -70,20 +70,18 @@ impl Tail {
                 () = shutdown.cancelled() => None,
                 error = self.follow(&consumer, &mut place, &mut on_event) => Some(error),
             };
+            // First: dropped by an error it would block.
+            close(consumer).await?;
             match ended {
-                Some(MessagingError::Stranded) => {
-                    tracing::warn!(
-                        "the Kafka client has lost sight of every broker; tailing on with another"
-                    );
-                    let another = create(&self.kafka.tail_consumer(self.service))?;
-                    another.assign(&place)?;
-                    close(mem::replace(&mut consumer, another)).await?;
-                }
-                ended => {
-                    close(consumer).await?;
-                    return ended.map_or(Ok(()), Err);
-                }
+                Some(MessagingError::Stranded) if !shutdown.is_cancelled() => {}
+                Some(MessagingError::Stranded) | None => return Ok(()),
+                Some(error) => return Err(error),
             }
+            tracing::warn!(
+                "the Kafka client has lost sight of every broker; tailing on with another"
+            );
+            consumer = create(&self.kafka.tail_consumer(self.service))?;
+            consumer.assign(&place)?;
         }
     }
 
@@ -97,6 +95,7 @@ impl Tail {
         let topics: HashMap<String, Topic> = self.topics().collect();
         loop {
             let next = tokio::select! {
+                biased;
                 next = consumer.recv() => next,
                 () = consumer.context().stranding.noticed() => return MessagingError::Stranded,
             };
