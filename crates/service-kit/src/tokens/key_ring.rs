@@ -110,7 +110,9 @@ impl KeyRing {
     }
 
     async fn reload_for_ever(&self) {
-        let mut interval = tokio::time::interval(RELOAD_INTERVAL);
+        // The first are read when somebody asks for one; a second reading at the start would be one for nothing.
+        let mut interval =
+            tokio::time::interval_at(Instant::now() + RELOAD_INTERVAL, RELOAD_INTERVAL);
         loop {
             interval.tick().await;
             if let Err(error) = self.reload().await {
