@@ -77,13 +77,13 @@ impl<H: Handler> Consumer<H> {
             let poller = Poller::join::<H>(&self.kafka, self.outbox.service())?;
             let result = self.consume(&poller, &shutdown).await;
             close(poller).await?;
-            let Err(MessagingError::Stranded) = result else {
+            let Err(error @ MessagingError::Stranded) = result else {
                 return result;
             };
             if shutdown.is_cancelled() {
                 return Ok(());
             }
-            tracing::warn!("the Kafka client has lost sight of every broker; joining anew");
+            tracing::warn!(%error, "joining anew with another client");
         }
     }
 

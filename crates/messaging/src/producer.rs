@@ -88,11 +88,11 @@ impl Producer {
     }
 
     /// Publishes records in order and returns once the brokers have acknowledged all of them, however
-    /// long that takes, unless the client knows none any more. After an error some may have been published; a producer that failed must be
+    /// long that takes. After an error some may have been published; a producer that failed must be
     /// dropped, so that nothing of its queue is sent later.
     ///
     /// The batch must be smaller than the producer's queue (100,000 records).
-    pub(crate) async fn publish(&self, records: &[Outgoing<'_>]) -> Result<(), MessagingError> {
+    pub(crate) async fn publish(&self, records: &[Outgoing<'_>]) -> Result<(), KafkaError> {
         let batch = Arc::new(Batch {
             unacknowledged: AtomicUsize::new(records.len()),
             failure: Mutex::default(),
@@ -114,15 +114,14 @@ impl Producer {
             }
         }
         if !records.is_empty() {
-            tokio::select! {
-                biased;
-                () = batch.done.notified() => {}
-                () = self.0.client().context().stranding.noticed() => {
-                    return Err(MessagingError::Stranded);
-                }
-            }
+            batch.done.notified().await;
         }
         let failure = batch.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Resolves once the client knows no broker any more, and so will acknowledge nothing.
+    pub(crate) async fn stranded(&self) {
+        self.0.client().context().stranding.noticed().await;
     }
 }

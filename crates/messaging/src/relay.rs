@@ -69,7 +69,9 @@ enum Interrupted {
         cause: serde_json::Error,
     },
     #[error("the brokers did not take the records")]
-    Kafka(#[from] MessagingError),
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error(transparent)]
+    Client(#[from] MessagingError),
 }
 
 impl Relay {
@@ -318,7 +320,9 @@ impl Leading {
         let mut warn_after = SLOW_BROKER;
         loop {
             tokio::select! {
+                biased;
                 result = &mut publishing => return Ok(result?),
+                () = producer.stranded() => return Err(MessagingError::Stranded.into()),
                 () = tokio::time::sleep(TELL_AGE_EVERY) => {
                     tell_oldest_age(age + started.elapsed().as_secs_f64());
                     // Without it another replica leads, and publishes these records.

@@ -73,13 +73,12 @@ impl Tail {
             // First: dropped by an error it would block.
             close(consumer).await?;
             match ended {
-                Some(MessagingError::Stranded) if !shutdown.is_cancelled() => {}
+                Some(error @ MessagingError::Stranded) if !shutdown.is_cancelled() => {
+                    tracing::warn!(%error, "tailing on with another client");
+                }
                 Some(MessagingError::Stranded) | None => return Ok(()),
                 Some(error) => return Err(error),
             }
-            tracing::warn!(
-                "the Kafka client has lost sight of every broker; tailing on with another"
-            );
             consumer = create(&self.kafka.tail_consumer(self.service))?;
             consumer.assign(&place)?;
         }

@@ -1,6 +1,6 @@
 //! A way to Kafka on which answers lose the names of the brokers, as those of a broker that shuts down may.
 
-use std::{collections::HashSet, sync::Arc, sync::Mutex};
+use std::{collections::HashSet, sync::Mutex};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -26,7 +26,7 @@ pub struct Forgetful {
 #[derive(Clone)]
 struct Way {
     forgets: watch::Receiver<bool>,
-    forgotten: Arc<watch::Sender<u32>>,
+    forgotten: watch::Sender<u32>,
 }
 
 impl Forgetful {
@@ -41,7 +41,7 @@ impl Forgetful {
     pub fn start(listener: TcpListener, broker: &str) -> Self {
         let (forgets, forgetting) = watch::channel(false);
         let (count, forgotten) = watch::channel(0);
-        let way = Way { forgets: forgetting, forgotten: Arc::new(count) };
+        let way = Way { forgets: forgetting, forgotten: count };
         let broker = broker.to_owned();
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
