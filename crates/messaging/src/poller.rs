@@ -37,8 +37,12 @@ const MAX_RECORDS: usize = 4 * MAX_BATCH;
 /// Bodies of a batch may be this large together, and the last one larger.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// How long records gather on whose effect nobody waits.
+/// How long records gather on whose effect nobody waits, for a handler to which no others come.
 const LEISURE: Duration = Duration::from_millis(200);
+
+/// How long they gather beside urgent ones. A busy handler takes them with the next urgent batch anyway; of an idle
+/// one they are done before the next order comes, which would wait for them.
+const SHORT_LEISURE: Duration = Duration::from_millis(50);
 
 /// How often a member whose batch takes long looks for rebalances.
 const HOLD_INTERVAL: Duration = Duration::from_millis(200);
@@ -203,13 +207,13 @@ impl Poller {
         }
     }
 
-    /// Waits until one of the records is urgent or the batch is full, for [`LEISURE`] at the most.
+    /// Waits until one of the records is urgent or the batch is full, for a while at the most.
     async fn gather<'c>(
         &'c self,
         records: &mut (impl Stream<Item = KafkaResult<BorrowedMessage<'c>>> + Unpin),
         polled: &mut Polled<'c>,
     ) -> Result<(), MessagingError> {
-        let until = Instant::now() + LEISURE;
+        let until = Instant::now() + if self.urgent.is_empty() { LEISURE } else { SHORT_LEISURE };
         while polled.urgent == 0 && polled.has_room() {
             let Ok(next) = timeout_at(until, records.next()).await else {
                 break;
