@@ -23,7 +23,7 @@ pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
 #[derive(Debug)]
 pub struct Handover<W> {
     hands: Arc<Semaphore>,
-    leased: mpsc::Sender<Leased<W>>,
+    leased: mpsc::Sender<(Instant, Leased<W>)>,
     woken: Arc<Notify>,
     lease: Duration,
 }
@@ -34,12 +34,16 @@ pub struct Worklist<W> {
     /// Those that are free. Closed, nothing is leased any more.
     pub hands: Arc<Semaphore>,
     /// What was leased for this worker.
-    pub leased: mpsc::Receiver<Leased<W>>,
+    pub leased: HandedOver<W>,
     /// Resolves when work is due that nobody has leased.
     pub woken: Arc<Notify>,
     /// How long leased work is left alone by others.
     pub lease: Duration,
 }
+
+/// What was leased for a worker and has not been begun.
+#[derive(Debug)]
+pub struct HandedOver<W>(mpsc::Receiver<(Instant, Leased<W>)>);
 
 /// Work to do now, and the hand that is kept free for it until it is done.
 #[derive(Debug)]
@@ -59,7 +63,33 @@ pub fn handover<W>(hands: usize, patience: Duration) -> (Handover<W>, Worklist<W
     let lease = patience + MARGIN;
     let handover =
         Handover { hands: Arc::clone(&hands), leased: sender, woken: Arc::clone(&woken), lease };
-    (handover, Worklist { hands, leased, woken, lease })
+    (handover, Worklist { hands, leased: HandedOver(leased), woken, lease })
+}
+
+impl<W> HandedOver<W> {
+    /// The next, once there is one; `None` where none can come any more.
+    pub async fn recv(&mut self) -> Option<Leased<W>> {
+        loop {
+            if let Some(work) = in_lease(self.0.recv().await?) {
+                return Some(work);
+            }
+        }
+    }
+
+    /// The next, if there is one.
+    pub fn try_recv(&mut self) -> Option<Leased<W>> {
+        loop {
+            if let Some(work) = in_lease(self.0.try_recv().ok()?) {
+                return Some(work);
+            }
+        }
+    }
+}
+
+/// Work that may still be begun. What has waited for so long that its lease may end before the work does is done by
+/// whoever claims it then.
+fn in_lease<W>((leased_at, work): (Instant, Leased<W>)) -> Option<Leased<W>> {
+    (leased_at.elapsed() <= MARGIN).then_some(work)
 }
 
 impl<W> Worklist<W> {
@@ -98,14 +128,9 @@ impl<W: Send + 'static> Handover<W> {
         }
         let (sender, leased_at) = (self.leased.clone(), Instant::now());
         tx.after_commit(move || {
-            if leased_at.elapsed() > MARGIN {
-                // The commit took so long that the lease may end before the work does: whoever claims it
-                // then does it.
-                return;
-            }
             for work in leased {
                 // Fails where the worker has ended: the lease ends, and another replica claims the work.
-                if sender.try_send(work).is_err() {
+                if sender.try_send((leased_at, work)).is_err() {
                     return;
                 }
             }
@@ -127,5 +152,25 @@ impl<W> Clone for Handover<W> {
             woken: Arc::clone(&self.woken),
             lease: self.lease,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_whose_lease_may_end_before_it_does_is_not_begun() {
+        let (handover, mut worklist) = handover(3, Duration::from_secs(1));
+        let now = Instant::now();
+        let long_ago = now.checked_sub(2 * MARGIN).unwrap();
+        for (leased_at, work) in [(long_ago, "late"), (now, "in time"), (long_ago, "late as well")]
+        {
+            let hand = handover.hand().unwrap();
+            handover.leased.try_send((leased_at, Leased { work, hand })).unwrap();
+        }
+        assert_eq!(worklist.leased.recv().await.map(|leased| leased.work), Some("in time"));
+        assert!(worklist.leased.try_recv().is_none());
+        assert_eq!(worklist.hands.available_permits(), 3, "hands of what is left alone are free");
     }
 }

@@ -43,7 +43,7 @@ pub use dead_letter::{
 };
 pub use deadline::in_time;
 pub use error::{HandlerError, MessagingError, is_database_unavailable};
-pub use handover::{Handover, Leased, Worklist, handover, lease_end};
+pub use handover::{HandedOver, Handover, Leased, Worklist, handover, lease_end};
 pub use kafka::{KafkaConfig, Sasl, Tls};
 pub use linger::Linger;
 pub use outbox::{Outbox, PublishError, Tx};

@@ -60,8 +60,10 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        lag::tell(&statistics, &self.topics);
-        self.stranding.look(&statistics);
+        // One that is stranded is replaced, and what is read is for its successor to tell.
+        if !self.stranding.look(&statistics) {
+            lag::tell(&statistics, &self.topics);
+        }
     }
 }
 

@@ -14,9 +14,11 @@ use tokio::sync::watch;
 pub(crate) struct Stranding(watch::Sender<bool>);
 
 impl Stranding {
-    /// Looks at what the client tells of itself.
-    pub(crate) fn look(&self, statistics: &Statistics) {
-        self.0.send_replace(!knows_a_broker(statistics));
+    /// Looks at what the client tells of itself; whether it is stranded.
+    pub(crate) fn look(&self, statistics: &Statistics) -> bool {
+        let stranded = !knows_a_broker(statistics);
+        self.0.send_replace(stranded);
+        stranded
     }
 
     /// Resolves once the client is stranded.

@@ -61,7 +61,7 @@ impl Sender {
     }
 
     fn take_leased(&mut self, leased: &mut Vec<Leased<Due>>) {
-        while let Ok(next) = self.worklist.leased.try_recv() {
+        while let Some(next) = self.worklist.leased.try_recv() {
             leased.push(next);
         }
     }

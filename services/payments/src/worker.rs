@@ -84,7 +84,7 @@ impl Worker {
                 Ok(()) = is_stuck.changed() => {}
                 Some(leased) = self.worklist.leased.recv() => {
                     self.call(leased, &answered, &mut calls);
-                    while let Ok(leased) = self.worklist.leased.try_recv() {
+                    while let Some(leased) = self.worklist.leased.try_recv() {
                         self.call(leased, &answered, &mut calls);
                     }
                 }
@@ -97,7 +97,7 @@ impl Worker {
         // From now on what falls due is left to other replicas; what was leased before is asked for.
         self.worklist.hands.close();
         loop {
-            while let Ok(leased) = self.worklist.leased.try_recv() {
+            while let Some(leased) = self.worklist.leased.try_recv() {
                 self.call(leased, &answered, &mut calls);
             }
             let Some(call) = calls.join_next().await else { return };
