@@ -12,6 +12,10 @@ pub enum Said {
     Progress(Progress),
     /// What came of it.
     Outcome(Box<Outcome>),
+    /// What is measured begins now; whatever a server did before was not for it.
+    Begun,
+    /// It is over.
+    Done,
     /// What a part of an order costs by itself.
     Floor(Floor),
 }
@@ -91,10 +95,11 @@ pub struct Outcome {
     /// From the moment an order was to be placed until its end was read from the topic.
     pub end: Latency,
     /// What the streams told.
+    #[serde(rename = "told")]
     pub streams: Option<StreamsOutcome>,
     /// Each second of it.
     pub series: Vec<Second>,
-    /// Processor time of this process.
+    /// Processor time of this process, from the first request until all had ended.
     pub cpu_micros: u64,
     /// The most memory that it had resident.
     pub peak_rss_kib: u64,
@@ -110,6 +115,26 @@ impl Outcome {
     /// Requests for an order that were answered, but not with 202.
     pub fn refusals(&self) -> u64 {
         self.refused.values().sum()
+    }
+
+    /// The seconds in which orders were placed, without the one in which it began: neither filling up nor running
+    /// empty is in them, so loads of different length can be compared.
+    pub fn steady(&self) -> &[Second] {
+        let placed = self.series.partition_point(|second| second.at <= self.placed_in_seconds);
+        self.series.get(1..placed).unwrap_or_default()
+    }
+
+    /// When the first of them began, since the first request.
+    pub fn steady_since(&self) -> f64 {
+        self.series.first().map_or(0.0, |first| first.at)
+    }
+
+    /// Orders that ended in each of them; 0 where it was too short for any.
+    pub fn steady_per_second(&self) -> f64 {
+        let (steady, since) = (self.steady(), self.steady_since());
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
+        let ended = steady.iter().map(|second| second.ended).sum::<u64>() as f64;
+        steady.last().map_or(0.0, |last| ended / (last.at - since))
     }
 }
 
@@ -169,4 +194,22 @@ pub struct Second {
     pub p50_ms: f64,
     /// Likewise.
     pub p99_ms: f64,
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_in_which_it_begins_and_those_in_which_it_runs_empty_are_not_steady() {
+        let series = [(1.0, 50), (2.0, 100), (3.5, 200), (4.5, 10)];
+        let series = series.map(|(at, ended)| Second { at, ended, ..Second::default() }).to_vec();
+        let outcome = Outcome { series, placed_in_seconds: 4.0, ..Outcome::default() };
+        assert_eq!(outcome.steady_per_second(), 300.0 / 2.5);
+        assert_eq!(outcome.steady().len(), 2);
+        let short = Outcome { placed_in_seconds: 0.5, ..outcome };
+        assert_eq!((short.steady_per_second(), short.steady().len()), (0.0, 0));
+        assert_eq!(Outcome::default().steady_per_second(), 0.0);
+    }
 }

@@ -29,9 +29,11 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     system::raise_open_files().context("no more open files are allowed")?;
     let ledger = Arc::new(Ledger::new()?);
     let kafka = KafkaConfig::plaintext(plan.brokers.clone(), plan.topic_prefix.clone());
-    let ends = Ends::follow(kafka, plan.mix.cancelled > 0, Arc::clone(&ledger)).await?;
+    let mut ends = Ends::follow(kafka, plan.mix.cancelled > 0, Arc::clone(&ledger)).await?;
     let feeds = Feeds::open(&plan, Arc::clone(&ledger)).await?;
     let crowd = Crowd::new(&plan, Arc::clone(&ledger))?;
+    // What it takes to begin is not spent on orders.
+    let before = system::used()?.cpu;
     let work = async {
         crowd.run(plan.arrivals).await?;
         all_ended(&ledger, Duration::from_secs(plan.patience_seconds)).await;
@@ -41,15 +43,16 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     let done = tokio::select! {
         done = work => done,
         error = tell(&ledger, &feeds) => error,
+        error = ends.broken() => Err(error.context("the ends of orders cannot be read any more")),
     };
     done?;
+    let used = system::used()?;
     let mut outcome = ledger.sum_up();
     outcome.connections = crowd.connections();
     outcome.streams = plan.streams.map(|_| feeds.sum_up());
     drop(feeds);
     ends.stop().await?;
-    let used = system::used()?;
-    outcome.cpu_micros = u64::try_from(used.cpu.as_micros())?;
+    outcome.cpu_micros = u64::try_from(used.cpu.saturating_sub(before).as_micros())?;
     outcome.peak_rss_kib = used.peak_rss_kib;
     Ok(outcome)
 }

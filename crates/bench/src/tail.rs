@@ -47,6 +47,15 @@ impl Ends {
         Ok(Self { shutdown, tailing })
     }
 
+    /// Resolves if it ends by itself.
+    pub async fn broken(&mut self) -> anyhow::Error {
+        match (&mut self.tailing).await {
+            Ok(Ok(())) => anyhow!("the tail has ended"),
+            Ok(Err(error)) => error.into(),
+            Err(error) => error.into(),
+        }
+    }
+
     /// Ends it.
     pub async fn stop(self) -> Result<()> {
         self.shutdown.cancel();

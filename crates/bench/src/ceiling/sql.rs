@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use sqlx::postgres::PgPoolOptions;
@@ -10,9 +9,9 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::ceiling::measured;
 use crate::ceiling::sql::statements::{AUTHORISE, COMPLETE, PLACE, RESERVE, SETTLE};
 use crate::outcome::Floor;
-use crate::system;
 
 mod statements;
 
@@ -52,12 +51,9 @@ pub async fn run(options: &Options) -> Result<Floor> {
     sqlx::raw_sql(statements::TABLES).execute(&pool).await?;
     let skus = SKUS * i32::try_from(options.connections)?;
     sqlx::query(statements::STOCK).bind(skus).execute(&pool).await?;
-    let (before, begun) = (system::used()?, Instant::now());
-    let orders = sagas(&pool, options).await?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let cpu = system::used()?.cpu.saturating_sub(before.cpu);
+    let floor = measured(sagas(&pool, options)).await?;
     pool.close().await;
-    Ok(Floor { orders, seconds, cpu_micros: u64::try_from(cpu.as_micros())?, child_cpu_micros: 0 })
+    Ok(floor)
 }
 
 /// Carries sagas out over several connections; how many.

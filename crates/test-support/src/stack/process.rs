@@ -95,6 +95,14 @@ impl ServerProcess {
         cost
     }
 
+    /// Lets the peak of its memory, and of its children's, be that of what follows. Where that is not allowed, it stays
+    /// that since their start.
+    pub fn forget_peak(&self) {
+        for (pid, _) in self.family() {
+            let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+        }
+    }
+
     /// Whether it runs; one that ended and was not yet waited for does not.
     pub fn is_alive(&self) -> bool {
         stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)

@@ -4,14 +4,14 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bench::Floor;
 use bench::outcome::Said;
 use contracts::topic::Topic;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::kafka::committed;
 use test_support::stack::{SERVICES, in_database};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use super::length::Length;
@@ -27,6 +27,8 @@ use crate::stack::PARTITIONS;
 const SCRATCH: &str = "bench_ceiling";
 /// Orders in SQL for each order in records: they take a tenth of the time, and processor time is counted in ticks.
 const SQL_FOR_EACH: u64 = 4;
+/// How long a server is looked at without a load.
+const IDLE: Duration = Duration::from_secs(2);
 /// How long Postgres may take to come to rest.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// What orders and the load generator read beside the consumers, each by itself.
@@ -141,7 +143,11 @@ async fn beside(
     input: &[u8],
 ) -> Result<Part> {
     let process = parts::process(&stage.stack.folders, server).context("a server is gone")?;
-    let before = process.cost().cpu_micros;
+    let spent = || process.cost().cpu_micros;
+    // What it does without a load, for services that wait, is not for the command either.
+    let before = spent();
+    tokio::time::sleep(IDLE).await;
+    let idle_per_second = float(spent().saturating_sub(before)) / IDLE.as_secs_f64();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -151,14 +157,24 @@ async fn beside(
     let mut stdin = child.stdin.take().context("it takes no input")?;
     stdin.write_all(input).await?;
     drop(stdin);
-    let output = child.wait_with_output().await?;
-    let Ok(Said::Floor(measured)) = serde_json::from_slice::<Said>(&output.stdout) else {
-        bail!("the load generator ended with {}", output.status);
-    };
-    let server = process.cost().cpu_micros.saturating_sub(before);
+    let stdout = child.stdout.take().context("the load generator says nothing")?;
+    let mut lines = BufReader::new(stdout).lines();
+    let (mut begun, mut done, mut floor) = (0, 0, None);
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Said::Begun => begun = spent(),
+            Said::Done => done = spent(),
+            Said::Floor(measured) => floor = Some(measured),
+            Said::Progress(_) | Said::Outcome(_) => {}
+        }
+    }
+    let status = child.wait().await?;
+    ensure!(status.success(), "the load generator ended with {status}");
+    let measured = floor.context("the load generator has measured nothing")?;
+    let server = float(done.saturating_sub(begun)) - idle_per_second * measured.seconds;
     Ok(Part {
         client_micros_per_order: each(measured.cpu_micros, measured.orders),
-        server_micros_per_order: each(server, measured.orders),
+        server_micros_per_order: server.max(0.0) / float(measured.orders.max(1)),
         measured,
     })
 }
@@ -173,9 +189,13 @@ fn tell(what: &str, part: &Part) {
     ));
 }
 
-#[allow(clippy::cast_precision_loss, reason = "figures for people")]
 fn each(micros: u64, orders: u64) -> f64 {
-    micros as f64 / orders.max(1) as f64
+    float(micros) / float(orders.max(1))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "figures for people")]
+fn float(count: u64) -> f64 {
+    count as f64
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size of some batch")]

@@ -43,7 +43,7 @@ pub async fn run(program: &Path, plan: &Plan) -> Result<Outcome> {
                     tell(&progress, last.replace(progress));
                 }
             }
-            Said::Floor(_) => {}
+            Said::Begun | Said::Done | Said::Floor(_) => {}
             Said::Outcome(outcome) => {
                 let status = child.wait().await?;
                 ensure!(status.success(), "the generator ended with {status}");

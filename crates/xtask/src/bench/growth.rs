@@ -36,7 +36,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     say(&format!("{orders_before} finished orders are there; as many orders as can be again"));
     let run = measured(stage, &closed(stage, length.grown_seconds)?).await?;
     let slower = run.spent.slower_than(&saturation.spent);
-    let ratio = run.outcome.completed_per_second / saturation.outcome.completed_per_second;
+    let ratio = run.steady_per_second / saturation.steady_per_second;
     Ok(Growth { orders_before, ratio, ratio_at_one_speed: ratio * slower, run })
 }
 
@@ -45,8 +45,8 @@ async fn finished(database: &mut PgConnection) -> Result<i64> {
     Ok(sqlx::query_scalar(count).fetch_one(database).await?)
 }
 
-/// Clones every finished order as often as it takes. The clones are older than all others, as orders that were
-/// placed before would be.
+/// Clones every finished order as often as it takes. By their ids, and so in all indexes of them, the clones are older
+/// than all others, as orders that were placed before would be; the times in their rows are those of their originals.
 async fn fill(database: &mut PgConnection, up_to: i64) -> Result<()> {
     let there = finished(database).await?;
     ensure!(there > 0, "no order has finished");

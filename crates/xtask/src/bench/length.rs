@@ -52,7 +52,7 @@ pub const WHOLE: Length = Length {
 pub const QUICK: Length = Length {
     shape: Shape { customers: 64, skus: 100, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
-    idle_seconds: 6.0,
+    idle_seconds: 10.0,
     saturation_seconds: 12.0,
     paced_seconds: 6.0,
     other_seconds: 4.0,

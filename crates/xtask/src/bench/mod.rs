@@ -34,7 +34,7 @@ use test_support::stack::checkout;
 
 use self::length::Length;
 use self::options::Phase;
-use self::report::{Report, Run};
+use self::report::{Report, Run, Scale};
 use self::stage::Stage;
 use crate::say;
 
@@ -57,14 +57,15 @@ pub async fn command(options: Options) -> Result<()> {
     let measured = bench.measure().await;
     bench.report.seconds = bench.begun.elapsed().as_secs_f64();
     let folder = checkout().join("target/bench");
-    bench.report.write(&folder)?;
-    plots::draw(&bench.report, &folder)?;
+    let written = bench.report.write(&folder).and_then(|()| plots::draw(&bench.report, &folder));
     table::print(&bench.report);
-    say(&format!("\nthe report and its plots are in {}", folder.display()));
+    // First of all why not everything was measured.
     measured?;
+    written?;
+    say(&format!("\nthe report and its plots are in {}", folder.display()));
     let Report { lost, broken, .. } = &bench.report;
     ensure!(*lost == 0, "{lost} orders were lost");
-    ensure!(broken.is_empty(), "the audit found: {}", broken.join("; "));
+    ensure!(broken.is_empty(), "{}", broken.join("; "));
     Ok(())
 }
 
@@ -112,7 +113,6 @@ impl Bench {
             self.ended(stage, "saturation", &run).await?;
             self.report.saturation = Some(run);
         }
-        // After a minute of load: until then Kafka compiles what it runs, beside the orders.
         if self.options.asks_for(Phase::Idle) {
             let idle = phases::idle(stage, &length).await?;
             self.ended(stage, "idle", &idle.run).await?;
@@ -181,9 +181,14 @@ impl Bench {
         let (length, generator) = (self.length, self.generator.clone());
         for &(partitions, counts) in length.scale {
             stage::with(scale::shape(partitions), &generator, async |stage| {
-                let measured = scale::measure(stage, &length, partitions, counts).await?;
-                self.report.lost += measured.iter().map(|scale| scale.lost).sum::<u64>();
-                self.report.scale.extend(measured);
+                for (scale, placed) in scale::measure(stage, &length, partitions, counts).await? {
+                    let Scale { replicas, partitions, .. } = scale;
+                    let phase = format!("{replicas} replicas, {partitions} partitions");
+                    for outcome in &placed {
+                        self.account(&phase, outcome);
+                    }
+                    self.report.scale.push(scale);
+                }
                 let broken = stage.audit().await?;
                 self.found(&format!("{partitions} partitions"), broken);
                 let broken = stage.audit_events().await?;
@@ -226,5 +231,34 @@ impl Bench {
             let Outcome { lost, lost_examples, .. } = outcome;
             say(&format!("FAILED: {lost} orders of {phase} never ended: {lost_examples:?}"));
         }
+        if let Some(nothing) = came_to_nothing(outcome) {
+            say(&format!("FAILED: {phase}: {nothing}"));
+            self.report.broken.push(format!("{phase}: {nothing}"));
+        }
+    }
+}
+
+/// Requests that were not accepted, or not answered. No latency is known of them, so a load in which there are any has
+/// looked better than it was.
+fn came_to_nothing(outcome: &Outcome) -> Option<String> {
+    let Outcome { refused, errors, first_error, .. } = outcome;
+    (outcome.refusals() + errors > 0).then(|| {
+        let error = first_error.as_deref().unwrap_or("none");
+        format!("requests were refused ({refused:?}) or failed ({errors}, the first: {error})")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_with_requests_that_came_to_nothing_is_told() {
+        assert_eq!(came_to_nothing(&Outcome::default()), None);
+        let refused = Outcome { refused: [(503, 2)].into(), ..Outcome::default() };
+        assert!(came_to_nothing(&refused).unwrap().contains("503: 2"));
+        let first_error = Some("timed out".to_owned());
+        let failed = Outcome { errors: 1, first_error, ..Outcome::default() };
+        assert!(came_to_nothing(&failed).unwrap().contains("timed out"));
     }
 }

@@ -53,6 +53,8 @@ impl Options {
     pub fn needs_saturation(&self) -> bool {
         [
             Phase::Saturation,
+            // Behind it: until then Kafka compiles what it runs.
+            Phase::Idle,
             Phase::Paced,
             Phase::HotSku,
             Phase::Recovery,

@@ -79,7 +79,7 @@ pub async fn paced(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<Pace
         p50_ms: end.p50_ms,
         p99_ms: end.p99_ms,
         p999_ms: end.p999_ms,
-        drift: drift(&run.outcome.series),
+        drift: drift(run.outcome.steady()),
         run,
     })
 }
@@ -116,21 +116,32 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     // Behind the last piece come refusals, which are cheaper.
     let sold_per_second = rate_until(&run.outcome.series, on_hand.into());
     let slower = run.spent.slower_than(&saturation.spent);
-    let ratio = sold_per_second / rate;
-    Ok(HotSku { ratio, ratio_at_one_speed: ratio * slower, sold_per_second, on_hand, run })
+    let ratio = sold_per_second / saturation.steady_per_second;
+    Ok(HotSku {
+        ratio,
+        ratio_at_one_speed: ratio * slower,
+        sold_per_second,
+        sold_out: run.outcome.ended() >= on_hand.into(),
+        on_hand,
+        run,
+    })
 }
 
-/// How many orders ended in a second, until `count` had. The series begins with the first request.
+/// How many orders ended in a second, until `count` had, without the second in which it began.
 fn rate_until(series: &[Second], count: u64) -> f64 {
-    let (mut ended, mut before) = (0, 0.0);
-    for second in series {
+    let Some((first, rest)) = series.split_first() else { return 0.0 };
+    let rate = |ended: u64, at: f64| {
+        unsigned(ended.saturating_sub(first.ended)) / (at - first.at).max(f64::EPSILON)
+    };
+    let (mut ended, mut before) = (first.ended, first.at);
+    for second in rest {
         if ended + second.ended >= count {
-            let share = unsigned(count - ended) / unsigned(second.ended).max(1.0);
-            return unsigned(count) / (before + share * (second.at - before)).max(f64::EPSILON);
+            let share = unsigned(count.saturating_sub(ended)) / unsigned(second.ended).max(1.0);
+            return rate(count, before + share * (second.at - before));
         }
         (ended, before) = (ended + second.ended, second.at);
     }
-    unsigned(ended) / before.max(f64::EPSILON)
+    rate(ended, before)
 }
 
 /// Orders of every kind.
@@ -184,9 +195,9 @@ mod tests {
     fn a_rate_is_counted_until_the_last_piece_is_sold() {
         let series = [(1.0, 100), (2.0, 300), (3.0, 900)];
         let series = series.map(|(at, ended)| Second { at, ended, ..Second::default() });
-        assert_eq!(rate_until(&series, 250), 250.0 / 1.5);
-        assert_eq!(rate_until(&series, 100), 100.0);
-        assert_eq!(rate_until(&series, 5000), 1300.0 / 3.0, "never sold out");
+        assert_eq!(rate_until(&series, 250), 150.0 / 0.5);
+        assert_eq!(rate_until(&series, 850), 750.0 / 1.5);
+        assert_eq!(rate_until(&series, 5000), 1200.0 / 2.0, "never sold out");
         assert_eq!(rate_until(&[], 5), 0.0);
     }
 }

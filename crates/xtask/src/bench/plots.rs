@@ -33,6 +33,15 @@ pub fn draw(report: &Report, folder: &Path) -> Result<()> {
     if !latencies.is_empty() {
         plots.push(("distribution.svg", distribution(&latencies).render()));
     }
+    // Those of an earlier report tell nothing of this one.
+    for name in ["throughput.svg", "processor-time.svg", "latency.svg", "distribution.svg"] {
+        let drawn = plots.iter().any(|(plot, _)| *plot == name);
+        let path = folder.join(name);
+        if !drawn && path.exists() {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
     for (name, text) in plots {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -23,8 +23,8 @@ const HELD: &str = "orders.inbox";
 const RECORDS_PER_ORDER: u64 = 2;
 /// Of the saturation's rate, what arrives while it catches up.
 const MODERATE: f64 = 0.25;
-/// Records that may wait although it has caught up.
-const CAUGHT_UP: i64 = 1000;
+/// How long after a record was processed its offset may be committed, in seconds.
+const COMMITTED_AFTER: f64 = 2.5;
 const LOOK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(4);
 
@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_mins(4);
 pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Result<Recovery> {
     let backlog = length.backlog;
     say(&format!("\nrecovery: orders hears of nothing until {backlog} records wait"));
+    let before = Meter::now(stage).await?;
     let mut holder = stage.database().await?;
     let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {HELD} IN EXCLUSIVE MODE"));
     sqlx::raw_sql(lock).execute(&mut holder).await?;
@@ -50,27 +51,27 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
         let seconds = (orders as f64 / (saturation - rate)).clamp(5.0, 120.0);
         let arrivals = Arrivals::Open { rate, seconds, connections: 4 * CONNECTIONS };
         let more = stage.plan(arrivals, Mix::default())?;
-        let before = Meter::now(stage).await?;
         sqlx::raw_sql("ROLLBACK").execute(&mut holder).await?;
         let released = Instant::now();
         let caught_up = async {
-            until(stage, |waiting| waiting <= CAUGHT_UP).await.context("orders to catch up")?;
+            let lately = committed_late(rate);
+            until(stage, |waiting| waiting <= lately).await.context("orders to catch up")?;
             anyhow::Ok(released.elapsed().as_secs_f64())
         };
         let arriving = generator::run(&stage.generator, &more);
         let (seconds, arriving) = tokio::try_join!(caught_up, arriving)?;
         holder.close().await?;
-        Ok((backlog_records, rate, seconds, arriving, before))
+        Ok((backlog_records, rate, seconds, arriving))
     };
     let (held, recovered) = tokio::try_join!(placing, recovering)?;
-    let (backlog_records, rate, seconds, arriving, before) = recovered;
-    // Both have ended by now: what was spent was spent on the orders of both.
+    let (backlog_records, rate, seconds, arriving) = recovered;
+    // Both have ended by now: what was spent since the first was placed was spent on the orders of both.
     let mut together = arriving.clone();
     together.completed += held.completed;
     together.cpu_micros += held.cpu_micros;
     let spent = Meter::now(stage).await?.since(&before, &together);
     #[allow(clippy::cast_precision_loss, reason = "some number of records")]
-    let records_per_second = backlog_records as f64 / seconds;
+    let records_per_second = backlog_records as f64 / seconds + rate * RECORDS_PER_ORDER as f64;
     say(&format!("it has caught up in {seconds:.1} s"));
     Ok(Recovery {
         backlog_records,
@@ -80,6 +81,16 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
         held: Box::new(held),
         run: Run::new(arriving, spent),
     })
+}
+
+/// Records that seem to wait although it has caught up, while orders arrive at a rate.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "some number of records"
+)]
+fn committed_late(rate: f64) -> i64 {
+    (rate * RECORDS_PER_ORDER as f64 * COMMITTED_AFTER) as i64
 }
 
 /// Records that orders has not heard of.

@@ -56,7 +56,7 @@ pub struct Report {
     pub peak_rss_mib: BTreeMap<String, f64>,
     /// Accepted orders whose end was never seen, in all phases.
     pub lost: u64,
-    /// What the audits found, and what was never measured.
+    /// What the audits found, and requests that came to nothing.
     pub broken: Vec<String>,
     /// After what the databases, or the events, were audited.
     pub audited: Vec<String>,
@@ -94,6 +94,8 @@ pub struct Idle {
 pub struct Run {
     /// Orders that ended, in whichever way, in each second.
     pub ends_per_second: f64,
+    /// The same of the seconds in which orders were placed, the first left out: what ratios of loads are made of.
+    pub steady_per_second: f64,
     #[serde(flatten)]
     pub outcome: Outcome,
     pub spent: Spent,
@@ -119,12 +121,15 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation, as measured.
+    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation, both without the
+    /// first second; as measured.
     pub ratio: f64,
     /// The same, had the machine been as fast as during the saturation.
     pub ratio_at_one_speed: f64,
     /// Those orders.
     pub sold_per_second: f64,
+    /// Whether it came to that: if not, they are those of all seconds.
+    pub sold_out: bool,
     /// Pieces there were.
     pub on_hand: u32,
     #[serde(flatten)]
@@ -193,7 +198,7 @@ impl Part {
 pub struct Growth {
     /// Finished orders in the database when it began.
     pub orders_before: i64,
-    /// Of its rate, to that of the saturation, as measured.
+    /// Of its steady rate, to that of the saturation, as measured.
     pub ratio: f64,
     /// The same, had the machine been as fast as during the saturation.
     pub ratio_at_one_speed: f64,
@@ -210,7 +215,6 @@ pub struct Scale {
     pub cpu_micros_per_order: f64,
     pub completed_per_second: f64,
     pub p99_ms: f64,
-    pub lost: u64,
 }
 
 /// Orders goes on after it was held.
@@ -223,6 +227,7 @@ pub struct Recovery {
     pub rate: f64,
     /// Until it had caught up.
     pub seconds: f64,
+    /// Of those that waited and those that came meanwhile.
     pub records_per_second: f64,
     /// Orders that were placed while it was held.
     pub held: Box<Outcome>,
@@ -237,7 +242,7 @@ impl Run {
         let ended = outcome.ended() as f64;
         let seconds = outcome.ended_in_seconds;
         let ends_per_second = if seconds > 0.0 { ended / seconds } else { 0.0 };
-        Self { ends_per_second, outcome, spent }
+        Self { ends_per_second, steady_per_second: outcome.steady_per_second(), outcome, spent }
     }
 }
 

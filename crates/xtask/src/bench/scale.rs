@@ -1,6 +1,7 @@
 //! What more replicas and more partitions cost on one machine, where they bring nothing.
 
 use anyhow::{Context, Result};
+use bench::Outcome;
 use test_support::stack::{SERVICES, free_port};
 
 use super::length::Length;
@@ -18,17 +19,15 @@ pub fn shape(partitions: i32) -> Shape {
     Shape { customers: CUSTOMERS, skus: SKUS, partitions }
 }
 
-/// Measures with each of some numbers of replicas, the smallest first.
+/// Measures with each of some numbers of replicas, the smallest first; beside each, all loads that were put on it.
 pub async fn measure(
     stage: &Stage<'_>,
     length: &Length,
     partitions: i32,
     counts: &[usize],
-) -> Result<Vec<Scale>> {
+) -> Result<Vec<(Scale, [Outcome; 2])>> {
     let mut addresses = vec![stage.address("orders")?];
     let mut measurements = Vec::new();
-    // What is compiled and cached on the way is not measured.
-    measured(stage, &closed(stage, length.warm_up_seconds)?).await?;
     for &replicas in counts {
         for number in addresses.len() + 1..=replicas {
             for service in SERVICES {
@@ -43,17 +42,21 @@ pub async fn measure(
         say(&format!(
             "\n{replicas} replicas of each service, {partitions} partitions of each topic"
         ));
+        // What is compiled and cached, and who reads which partition, is settled before.
+        let mut plan = closed(stage, length.warm_up_seconds)?;
+        plan.orders.clone_from(&addresses);
+        let warm_up = measured(stage, &plan).await?.outcome;
         let mut plan = closed(stage, length.scale_seconds)?;
         plan.orders.clone_from(&addresses);
         let run = measured(stage, &plan).await?;
-        measurements.push(Scale {
+        let scale = Scale {
             replicas,
             partitions,
             cpu_micros_per_order: run.spent.cpu_micros(),
             completed_per_second: run.outcome.completed_per_second,
             p99_ms: run.outcome.end.p99_ms,
-            lost: run.outcome.lost,
-        });
+        };
+        measurements.push((scale, [warm_up, run.outcome]));
     }
     Ok(measurements)
 }

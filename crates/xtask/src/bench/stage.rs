@@ -200,8 +200,7 @@ impl<'s> Stage<'s> {
     /// Lets the peak of each process's memory be that of what follows.
     pub fn forget_peaks(&self) {
         for process in parts_of().filter_map(|name| parts::process(&self.stack.folders, &name)) {
-            // Without it, the peak is that since the start.
-            let _ = std::fs::write(format!("/proc/{}/clear_refs", process.pid()), "5");
+            process.forget_peak();
         }
     }
 }

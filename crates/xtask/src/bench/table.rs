@@ -7,7 +7,7 @@ use crate::say;
 
 /// What a load came to.
 pub fn tell(run: &Run) {
-    let Run { ends_per_second, outcome, spent } = run;
+    let Run { ends_per_second, outcome, spent, .. } = run;
     let Outcome { sent, accepted, completed, errors, .. } = outcome;
     say(&format!(
         "{ends_per_second:.0} orders/s: {sent} sent, {accepted} accepted in {:.1} s, {} ended in {:.1} s, {} behind \
@@ -75,8 +75,9 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     }
     if let Some(hot) = &report.hot_sku {
         let ratios = ratios(hot.ratio, hot.ratio_at_one_speed);
-        let of = format!("{}, {ratios} of the saturation", rate(hot.sold_per_second));
-        row("one product", of);
+        let sold = rate(hot.sold_per_second);
+        let until = if hot.sold_out { "until it was sold out" } else { "never sold out" };
+        row("one product", format!("{sold} {until}, {ratios} of the saturation"));
     }
     if let Some(mixed) = &report.mixed {
         row("every kind of order", rate(mixed.ends_per_second));

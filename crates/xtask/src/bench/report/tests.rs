@@ -15,7 +15,15 @@ fn run() -> Run {
 }
 
 fn hot_sku() -> HotSku {
-    HotSku { ratio: 0.9, ratio_at_one_speed: 0.8, sold_per_second: 1.0, on_hand: 5, run: run() }
+    let (ratio, ratio_at_one_speed) = (0.9, 0.8);
+    HotSku {
+        ratio,
+        ratio_at_one_speed,
+        sold_per_second: 1.0,
+        sold_out: true,
+        on_hand: 5,
+        run: run(),
+    }
 }
 
 #[test]
@@ -36,6 +44,27 @@ fn figures_are_where_they_are_looked_for() {
     assert_eq!(report["peakRssMiB"]["orders"], json!(50.0));
     assert_eq!(report["lost"], json!(0));
     assert!(report.get("growth").is_none(), "what was not measured has no figure");
+}
+
+#[test]
+fn no_figure_of_a_load_hides_another_of_the_same_name() {
+    let mut run = run();
+    run.outcome.streams = Some(bench::StreamsOutcome::default());
+    let sse = Sse {
+        streams: 10_000,
+        peak_rss_mib: 200.0,
+        rss_before_mib: 50.0,
+        p50_ms: 1.0,
+        p99_ms: 2.0,
+        missed: 0,
+        expected: 5,
+        run,
+    };
+    let report = Report { sse: Some(sse), ..Report::default() };
+    let report: Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(report["sse"]["streams"], json!(10_000));
+    assert_eq!(report["sse"]["peakRssMiB"], json!(200.0));
+    assert_eq!(report["sse"]["p99Ms"], json!(2.0));
 }
 
 #[test]
