@@ -25,7 +25,7 @@ pub struct Length {
     /// Orders of each part of the ceiling.
     pub ceiling_orders: u64,
     pub ceiling_seconds: f64,
-    /// Of the load before and after it.
+    /// Of the short saturations before and behind it, and the hot SKU.
     pub gauge_seconds: f64,
 }
 
@@ -45,7 +45,7 @@ pub const WHOLE: Length = Length {
     backlog: 200_000,
     ceiling_orders: 10_000,
     ceiling_seconds: 5.0,
-    gauge_seconds: 5.0,
+    gauge_seconds: 6.0,
 };
 
 /// Below three minutes, most of them of starting and signing up.
@@ -64,5 +64,5 @@ pub const QUICK: Length = Length {
     backlog: 10_000,
     ceiling_orders: 5_000,
     ceiling_seconds: 2.0,
-    gauge_seconds: 3.0,
+    gauge_seconds: 4.0,
 };

@@ -128,8 +128,12 @@ impl Bench {
             self.report.load80 = Some(most);
         }
         if self.options.asks_for(Phase::HotSku) {
-            let hot = phases::hot_sku(stage, &length, self.saturation()?).await?;
+            let saturation = self.saturation()?.clone();
+            let before = self.gauge(stage).await?;
+            let mut hot = phases::hot_sku(stage, &length, &saturation).await?;
             self.ended(stage, "hotSku", &hot.run).await?;
+            let after = self.gauge(stage).await?;
+            hot.compare_with([&before, &after]);
             self.report.hot_sku = Some(hot);
         }
         if self.options.asks_for(Phase::Streams) {
@@ -151,12 +155,13 @@ impl Bench {
             self.report.recovery = Some(recovery);
         }
         if self.options.asks_for(Phase::Ceiling) {
-            let spent = self.saturation()?.spent.clone();
+            let saturation = self.saturation()?.clone();
             let before = self.gauge(stage).await?;
-            let ceiling = ceiling::measure(stage, &length, &spent).await?;
-            let slower = f64::midpoint(before, self.gauge(stage).await?);
-            let rate = self.saturation()?.outcome.completed_per_second;
-            let ratio = rate / ceiling.orders_per_second;
+            let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
+            let after = self.gauge(stage).await?;
+            let slower = [before, after].map(|run| run.spent.slower_than(&saturation.spent));
+            let slower = f64::midpoint(slower[0], slower[1]);
+            let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
             self.report.ratio_to_ceiling = Some(ratio);
             self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
             self.report.ceiling = Some(ceiling);
@@ -169,12 +174,12 @@ impl Bench {
         Ok(())
     }
 
-    /// How much slower the machine is now than during the saturation, by a short one.
-    async fn gauge(&mut self, stage: &Stage<'_>) -> Result<f64> {
+    /// A short saturation before or behind what is compared with it: the machine's speed changes within minutes.
+    async fn gauge(&mut self, stage: &Stage<'_>) -> Result<Run> {
         let plan = phases::closed(stage, self.length.gauge_seconds)?;
         let run = phases::measured(stage, &plan).await?;
-        self.account("the load beside the ceiling", &run.outcome);
-        Ok(run.spent.slower_than(&self.saturation()?.spent))
+        self.account("a short saturation", &run.outcome);
+        Ok(run)
     }
 
     async fn scale(&mut self) -> Result<()> {

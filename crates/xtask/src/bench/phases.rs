@@ -40,6 +40,8 @@ pub fn closed(stage: &Stage<'_>, seconds: f64) -> Result<Plan> {
 /// Few orders, which are told on streams.
 pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
     say(&format!("\nidle: {IDLE_RATE} orders/s"));
+    // What the loads before have left in memory would be written to disk beside these orders, whose commits wait for it.
+    tokio::task::spawn_blocking(nix::unistd::sync).await?;
     let arrivals = Arrivals::Open {
         rate: IDLE_RATE,
         seconds: length.idle_seconds,
@@ -97,7 +99,7 @@ fn drift(series: &[Second]) -> f64 {
     if first > 0.0 { last / first } else { 1.0 }
 }
 
-/// All orders for one product, of which three in four can be had.
+/// All orders for one product, of which three in four can be had. What it is compared with is measured beside it.
 pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<HotSku> {
     let seconds = length.other_seconds;
     let rate = saturation.outcome.completed_per_second;
@@ -114,13 +116,10 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     plan.skus = vec![stage.stock_of_one(on_hand).await?];
     let run = measured(stage, &plan).await?;
     // Behind the last piece come refusals, which are cheaper.
-    let sold_per_second = rate_until(&run.outcome.series, on_hand.into());
-    let slower = run.spent.slower_than(&saturation.spent);
-    let ratio = sold_per_second / saturation.steady_per_second;
     Ok(HotSku {
-        ratio,
-        ratio_at_one_speed: ratio * slower,
-        sold_per_second,
+        ratio: 0.0,
+        ratio_at_one_speed: 0.0,
+        sold_per_second: rate_until(&run.outcome.series, on_hand.into()),
         sold_out: run.outcome.ended() >= on_hand.into(),
         on_hand,
         run,

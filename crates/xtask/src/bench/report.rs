@@ -121,10 +121,10 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that ended in a second until the last piece was sold, to those of the saturation, both without the
-    /// first second; as measured.
+    /// Of the orders that ended in a second until the last piece was sold, to those of short saturations before and behind
+    /// it, all without the first second; as measured.
     pub ratio: f64,
-    /// The same, had the machine been as fast as during the saturation.
+    /// The same, had the machine been as fast as during those.
     pub ratio_at_one_speed: f64,
     /// Those orders.
     pub sold_per_second: f64,
@@ -243,6 +243,19 @@ impl Run {
         let seconds = outcome.ended_in_seconds;
         let ends_per_second = if seconds > 0.0 { ended / seconds } else { 0.0 };
         Self { ends_per_second, steady_per_second: outcome.steady_per_second(), outcome, spent }
+    }
+}
+
+impl HotSku {
+    /// Compares it with loads on all products, beside which it was measured.
+    pub fn compare_with(&mut self, spread: [&Run; 2]) {
+        let [rate, slower] = [
+            spread.map(|run| run.steady_per_second),
+            spread.map(|run| self.run.spent.slower_than(&run.spent)),
+        ]
+        .map(|[before, after]| f64::midpoint(before, after));
+        self.ratio = self.sold_per_second / rate;
+        self.ratio_at_one_speed = self.ratio * slower;
     }
 }
 
