@@ -40,8 +40,16 @@ struct Books {
     last_answer: Option<Instant>,
     last_end: Option<Instant>,
     second: Latencies,
-    /// Accepted and ended up to the second that runs.
-    before: (u64, u64),
+    /// Up to the second that runs.
+    before: Totals,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    accepted: u64,
+    ended: u64,
+    completed: u64,
+    cpu: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +75,7 @@ impl Ledger {
             last_answer: None,
             last_end: None,
             second: Latencies::new()?,
-            before: (0, 0),
+            before: Totals::default(),
         })))
     }
 
@@ -149,23 +157,27 @@ impl Ledger {
         ends
     }
 
-    /// Ends the second that runs.
-    pub fn tick(&self, streams: usize) -> Progress {
+    /// Ends the second that runs; `cpu` is what this process has used up to now.
+    pub fn tick(&self, streams: usize, cpu: Duration) -> Progress {
         let mut books = self.books();
         let seconds = books.first_sent.map_or(0.0, |first| first.elapsed().as_secs_f64());
         let (accepted, ended) = (books.counts.accepted, books.counts.ended());
         if books.first_sent.is_some() {
             let (p50_ms, p99_ms) = books.second.median_and_tail();
-            let (accepted_before, ended_before) = books.before;
+            let completed = books.counts.completed;
+            let now = Totals { accepted, ended, completed, cpu };
+            let before = std::mem::replace(&mut books.before, now);
+            let cpu = cpu.saturating_sub(before.cpu).as_micros();
             books.counts.series.push(Second {
                 at: seconds,
-                accepted: accepted - accepted_before,
-                ended: ended - ended_before,
+                accepted: accepted - before.accepted,
+                ended: ended - before.ended,
+                completed: completed - before.completed,
+                cpu_micros: u64::try_from(cpu).unwrap_or(u64::MAX),
                 p50_ms,
                 p99_ms,
             });
             books.second.clear();
-            books.before = (accepted, ended);
         }
         Progress { seconds, sent: books.counts.sent, accepted, ended, open: books.open, streams }
     }

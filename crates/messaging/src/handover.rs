@@ -6,9 +6,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::outbox::Tx;
 
-/// How long a lease goes on after the last moment of the work, for its outcome to be recorded.
-const MARGIN: Duration = Duration::from_secs(2);
-
 /// When a lease ends that begins now.
 pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
@@ -43,7 +40,11 @@ pub struct Worklist<W> {
 
 /// What was leased for a worker and has not been begun.
 #[derive(Debug)]
-pub struct HandedOver<W>(mpsc::Receiver<(Instant, Leased<W>)>);
+pub struct HandedOver<W> {
+    waiting: mpsc::Receiver<(Instant, Leased<W>)>,
+    /// How long it may wait.
+    spare: Duration,
+}
 
 /// Work to do now, and the hand that is kept free for it until it is done.
 #[derive(Debug)]
@@ -55,23 +56,29 @@ pub struct Leased<W> {
 }
 
 /// Both ends, for a worker that does at most `hands` things at once and is through with each when its
-/// `patience` ends.
-pub fn handover<W>(hands: usize, patience: Duration) -> (Handover<W>, Worklist<W>) {
+/// `patience` ends. A lease is longer by what is `spare`: so long may work wait until it is begun, and what is left of
+/// it is there to record the outcome.
+pub fn handover<W>(
+    hands: usize,
+    patience: Duration,
+    spare: Duration,
+) -> (Handover<W>, Worklist<W>) {
     // Whatever is in it holds a hand, so it never fills up.
-    let (sender, leased) = mpsc::channel(hands);
+    let (sender, waiting) = mpsc::channel(hands);
     let (hands, woken) = (Arc::new(Semaphore::new(hands)), Arc::new(Notify::new()));
-    let lease = patience + MARGIN;
+    let lease = patience + spare;
     let handover =
         Handover { hands: Arc::clone(&hands), leased: sender, woken: Arc::clone(&woken), lease };
-    (handover, Worklist { hands, leased: HandedOver(leased), woken, lease })
+    (handover, Worklist { hands, leased: HandedOver { waiting, spare }, woken, lease })
 }
 
 impl<W> HandedOver<W> {
     /// The next, once there is one; `None` where none can come any more.
     pub async fn recv(&mut self) -> Option<Leased<W>> {
         loop {
-            if let Some(work) = in_lease(self.0.recv().await?) {
-                return Some(work);
+            let next = self.waiting.recv().await?;
+            if self.may_begin(&next) {
+                return Some(next.1);
             }
         }
     }
@@ -79,17 +86,17 @@ impl<W> HandedOver<W> {
     /// The next, if there is one.
     pub fn try_recv(&mut self) -> Option<Leased<W>> {
         loop {
-            if let Some(work) = in_lease(self.0.try_recv().ok()?) {
-                return Some(work);
+            let next = self.waiting.try_recv().ok()?;
+            if self.may_begin(&next) {
+                return Some(next.1);
             }
         }
     }
-}
 
-/// Work that may still be begun. What has waited for so long that its lease may end before the work does is done by
-/// whoever claims it then.
-fn in_lease<W>((leased_at, work): (Instant, Leased<W>)) -> Option<Leased<W>> {
-    (leased_at.elapsed() <= MARGIN).then_some(work)
+    /// What has waited for so long that its lease may end before the work does is left to whoever claims it then.
+    fn may_begin(&self, (leased_at, _): &(Instant, Leased<W>)) -> bool {
+        leased_at.elapsed() <= self.spare
+    }
 }
 
 impl<W> Worklist<W> {
@@ -106,7 +113,7 @@ impl<W> Worklist<W> {
 impl<W: Send + 'static> Handover<W> {
     /// For a process without a worker: whatever falls due is left to the replicas.
     pub fn elsewhere() -> Self {
-        let (handover, worklist) = handover(1, Duration::ZERO);
+        let (handover, worklist) = handover(1, Duration::ZERO, Duration::ZERO);
         worklist.hands.close();
         handover
     }
@@ -161,9 +168,10 @@ mod tests {
 
     #[tokio::test]
     async fn work_whose_lease_may_end_before_it_does_is_not_begun() {
-        let (handover, mut worklist) = handover(3, Duration::from_secs(1));
+        let spare = Duration::from_mins(1);
+        let (handover, mut worklist) = handover(3, Duration::from_secs(1), spare);
         let now = Instant::now();
-        let long_ago = now.checked_sub(2 * MARGIN).unwrap();
+        let long_ago = now.checked_sub(2 * spare).unwrap();
         for (leased_at, work) in [(long_ago, "late"), (now, "in time"), (long_ago, "late as well")]
         {
             let hand = handover.hand().unwrap();

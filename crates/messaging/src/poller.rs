@@ -40,8 +40,8 @@ const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How long records gather on whose effect nobody waits, for a handler to which no others come.
 const LEISURE: Duration = Duration::from_millis(200);
 
-/// How long they gather beside urgent ones. A busy handler takes them with the next urgent batch anyway; of an idle
-/// one they are done before the next order comes, which would wait for them.
+/// How long they gather where urgent ones come as well. A busy handler takes them with its next urgent batch anyway;
+/// an idle one is through with them before the next order comes.
 const SHORT_LEISURE: Duration = Duration::from_millis(50);
 
 /// How often a member whose batch takes long looks for rebalances.
@@ -60,7 +60,8 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        // One that is stranded is replaced, and what is read is for its successor to tell.
+        // One that is stranded is replaced, and what is read is for its successor to tell; where a batch keeps it from
+        // being replaced, the batch's retries are what tells of it.
         if !self.stranding.look(&statistics) {
             lag::tell(&statistics, &self.topics);
         }

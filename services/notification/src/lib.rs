@@ -37,7 +37,7 @@ pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> 
     // Named before there is anything to count: the first would not be seen as an increase.
     metrics::counter!("notifications_given_up_total").increment(0);
     let mailer = Mailer::new(&config).await?;
-    let (due, worklist) = messaging::handover(mailer.at_once(), sender::PATIENCE);
+    let (due, worklist) = messaging::handover(mailer.at_once(), sender::PATIENCE, sender::SPARE);
     let sender = Sender { pool: kit.pool.clone(), mailer, from: config.mail_from, worklist };
     kit.consume_events(Inbound { due });
     kit.spawn("sender", sender.run(kit.shutdown.clone()));

@@ -12,8 +12,10 @@ use crate::mail::{Mail, Unwritable};
 use crate::mailer::{Letter, Mailer};
 use crate::store::{self, Claimed, Due, Settled};
 
-/// How long a leased notification is at work: longer than any e-mail may take.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any e-mail may take.
+pub const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a leased notification may wait for those before it, which take no longer than that.
+pub const SPARE: Duration = Duration::from_secs(35);
 /// How often it looks for what is due again, and for what other replicas have left.
 const POLL: Duration = Duration::from_secs(1);
 

@@ -37,7 +37,8 @@ pub const SERVICE: Service = Service { name: "payments", port: 3003, migrations:
 pub async fn start(kit: &mut Kit, config: Config) -> anyhow::Result<SocketAddr> {
     kit.await_signing_keys();
     let provider = config.provider();
-    let (due, worklist) = messaging::handover(config.provider_concurrency.get(), config.patience());
+    let (due, worklist) =
+        messaging::handover(config.provider_concurrency.get(), config.patience(), worker::SPARE);
 
     kit.consume_events(Inbound { due: due.clone() });
     let worker = Worker {

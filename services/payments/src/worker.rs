@@ -14,6 +14,8 @@ use crate::provider::{Provider, Request};
 use crate::recorder::{AT_ONCE, Answered, DATABASE_PAUSE, Recorder};
 use crate::store;
 
+/// How long a lease goes on after the last moment of a call, for its answer to be recorded.
+pub const SPARE: Duration = Duration::from_secs(2);
 /// How often the worker, unless woken, looks for what has become due: repetitions, and what other
 /// replicas had no hands for or left behind.
 const POLL: Duration = Duration::from_millis(200);

@@ -52,13 +52,16 @@ fn latency_counts_from_the_moment_an_order_was_due() {
 #[test]
 fn each_second_tells_of_itself() {
     let ledger = Ledger::new().unwrap();
-    ledger.tick(0);
+    let tick = |used| ledger.tick(0, Duration::from_micros(used));
+    tick(5);
     ledger.sent();
     ledger.accepted(order(1), 0, Instant::now());
-    ledger.tick(0);
+    ledger.accepted(order(2), 0, Instant::now());
+    tick(7);
     ledger.ended(order(1), End::Completed);
-    ledger.tick(0);
+    ledger.ended(order(2), End::Failed("OUT_OF_STOCK"));
+    tick(17);
     let seconds = ledger.sum_up().series;
-    let counts: Vec<_> = seconds.iter().map(|s| (s.accepted, s.ended)).collect();
-    assert_eq!(counts, [(1, 0), (0, 1)]);
+    let counts = |s: &Second| (s.accepted, s.ended, s.completed, s.cpu_micros);
+    assert_eq!(seconds.iter().map(counts).collect::<Vec<_>>(), [(2, 0, 0, 7), (0, 2, 1, 10)]);
 }

@@ -78,7 +78,7 @@ async fn sql(stage: &Stage<'_>, orders: u64, place: usize, step: usize) -> Resul
         .args(["ceiling", "sql", "--orders", &orders.to_string()])
         .args(["--place", &place.to_string(), "--step", &step.to_string()])
         .env("DATABASE_URL", in_database(superuser, SCRATCH));
-    let part = beside(stage, POSTGRES, command, &[]).await;
+    let part = beside(stage, POSTGRES, command).await;
     sqlx::raw_sql(drop()).execute(&mut connection).await?;
     part
 }
@@ -121,7 +121,7 @@ async fn kafka(stage: &Stage<'_>, orders: u64, batch: usize, spent: &Spent) -> R
     for read in reads {
         command.args(["--read", &read]);
     }
-    beside(stage, KAFKA, command, &[]).await
+    beside(stage, KAFKA, command).await
 }
 
 async fn http(stage: &Stage<'_>, seconds: f64) -> Result<Part> {
@@ -129,25 +129,31 @@ async fn http(stage: &Stage<'_>, seconds: f64) -> Result<Part> {
     let mut command = Command::new(&stage.generator);
     command.args(["ceiling", "http"]).env("DATABASE_URL", url);
     let plan = serde_json::to_vec(&closed(stage, seconds)?)?;
-    let mut part = beside(stage, POSTGRES, command, &plan).await?;
     // The database is asked once; the server is the process's own.
-    part.server_micros_per_order = each(part.measured.child_cpu_micros, part.measured.orders);
-    Ok(part)
+    let (measured, _) = run(command, &plan, || 0).await?;
+    Ok(part(measured, float(measured.child_cpu_micros)))
 }
 
-/// Runs a command that prints what it has cost, beside a server that is at work for it.
-async fn beside(
-    stage: &Stage<'_>,
-    server: &str,
-    mut command: Command,
-    input: &[u8],
-) -> Result<Part> {
+/// Runs a command beside a server that is at work for it.
+async fn beside(stage: &Stage<'_>, server: &str, command: Command) -> Result<Part> {
     let process = parts::process(&stage.stack.folders, server).context("a server is gone")?;
     let spent = || process.cost().cpu_micros;
-    // What it does without a load, for services that wait, is not for the command either.
-    let before = spent();
+    // What it does without a load, for services that wait, is not for the command.
+    let (before, begun) = (spent(), Instant::now());
     tokio::time::sleep(IDLE).await;
-    let idle_per_second = float(spent().saturating_sub(before)) / IDLE.as_secs_f64();
+    let idle_per_second = float(spent().saturating_sub(before)) / begun.elapsed().as_secs_f64();
+    let (measured, server) = run(command, &[], spent).await?;
+    let server = server.context("the load generator did not say when it measured")?;
+    Ok(part(measured, (float(server) - idle_per_second * measured.seconds).max(0.0)))
+}
+
+/// Runs a command that prints what it has cost; beside that, what was `spent` elsewhere while it measured, if it says
+/// when that was.
+async fn run(
+    mut command: Command,
+    input: &[u8],
+    spent: impl Fn() -> u64,
+) -> Result<(Floor, Option<u64>)> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -159,24 +165,29 @@ async fn beside(
     drop(stdin);
     let stdout = child.stdout.take().context("the load generator says nothing")?;
     let mut lines = BufReader::new(stdout).lines();
-    let (mut begun, mut done, mut floor) = (0, 0, None);
+    let (mut begun, mut done, mut floor) = (None, None, None);
     while let Some(line) = lines.next_line().await? {
-        match serde_json::from_str(&line)? {
-            Said::Begun => begun = spent(),
-            Said::Done => done = spent(),
+        let said = serde_json::from_str(&line);
+        match said.with_context(|| format!("the load generator said {line:?}"))? {
+            Said::Begun => begun = Some(spent()),
+            Said::Done => done = Some(spent()),
             Said::Floor(measured) => floor = Some(measured),
             Said::Progress(_) | Said::Outcome(_) => {}
         }
     }
     let status = child.wait().await?;
     ensure!(status.success(), "the load generator ended with {status}");
-    let measured = floor.context("the load generator has measured nothing")?;
-    let server = float(done.saturating_sub(begun)) - idle_per_second * measured.seconds;
-    Ok(Part {
-        client_micros_per_order: each(measured.cpu_micros, measured.orders),
-        server_micros_per_order: server.max(0.0) / float(measured.orders.max(1)),
+    let floor = floor.context("the load generator has measured nothing")?;
+    Ok((floor, begun.zip(done).map(|(begun, done): (u64, u64)| done.saturating_sub(begun))))
+}
+
+fn part(measured: Floor, server_micros: f64) -> Part {
+    let orders = float(measured.orders.max(1));
+    Part {
+        client_micros_per_order: float(measured.cpu_micros) / orders,
+        server_micros_per_order: server_micros / orders,
         measured,
-    })
+    }
 }
 
 fn tell(what: &str, part: &Part) {
@@ -187,10 +198,6 @@ fn tell(what: &str, part: &Part) {
          ({orders} orders in {seconds:.1} s)",
         part.micros()
     ));
-}
-
-fn each(micros: u64, orders: u64) -> f64 {
-    float(micros) / float(orders.max(1))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures for people")]

@@ -35,7 +35,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     let orders_before = finished(&mut database).await?;
     say(&format!("{orders_before} finished orders are there; as many orders as can be again"));
     let run = measured(stage, &closed(stage, length.grown_seconds)?).await?;
-    let slower = run.spent.slower_than(&saturation.spent);
+    let slower = run.slower_than(saturation);
     let ratio = run.steady_per_second / saturation.steady_per_second;
     Ok(Growth { orders_before, ratio, ratio_at_one_speed: ratio * slower, run })
 }

@@ -12,6 +12,7 @@ pub struct Length {
     pub idle_seconds: f64,
     pub saturation_seconds: f64,
     pub paced_seconds: f64,
+    pub hot_seconds: f64,
     pub other_seconds: f64,
     pub streams: usize,
     /// Finished orders that are there before the growth is measured.
@@ -36,6 +37,7 @@ pub const WHOLE: Length = Length {
     idle_seconds: 20.0,
     saturation_seconds: 60.0,
     paced_seconds: 24.0,
+    hot_seconds: 12.0,
     other_seconds: 12.0,
     streams: 10_000,
     grown: 1_000_000,
@@ -55,6 +57,7 @@ pub const QUICK: Length = Length {
     idle_seconds: 10.0,
     saturation_seconds: 12.0,
     paced_seconds: 6.0,
+    hot_seconds: 7.0,
     other_seconds: 4.0,
     streams: 500,
     grown: 50_000,

@@ -129,16 +129,6 @@ impl Spent {
         if count > 0.0 { sum / count } else { 1.0 }
     }
 
-    /// How much slower the machine was than while `other` was spent: by the load generator's processor time for an
-    /// order, which does the same for each under the same load. 1 where one of them is not known.
-    pub fn slower_than(&self, other: &Self) -> f64 {
-        let generator = |spent: &Self| spent.cpu_micros_per_order.get(GENERATOR).copied();
-        match (generator(self), generator(other)) {
-            (Some(own), Some(other)) if own > 0.0 && other > 0.0 => own / other,
-            _ => 1.0,
-        }
-    }
-
     /// Of all processes, in microseconds an order.
     pub fn cpu_micros(&self) -> f64 {
         self.cpu_micros_per_order.values().sum()
@@ -184,21 +174,4 @@ fn float(of: i64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "figures for people")]
 pub fn unsigned(of: u64) -> f64 {
     of as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[allow(clippy::float_cmp, reason = "these are exact")]
-    fn the_machine_is_as_fast_as_the_generator() {
-        let spent = |micros| Spent {
-            cpu_micros_per_order: [(GENERATOR.to_owned(), micros)].into(),
-            ..Spent::default()
-        };
-        assert_eq!(spent(60.0).slower_than(&spent(40.0)), 1.5);
-        assert_eq!(spent(0.0).slower_than(&spent(40.0)), 1.0);
-        assert_eq!(spent(60.0).slower_than(&Spent::default()), 1.0);
-    }
 }

@@ -44,8 +44,11 @@ pub use self::options::Options;
 ///
 /// # Errors
 ///
-/// When an order was lost or an audit found something, once the report is written.
+/// When an order was lost, an audit found something, or requests came to nothing, once the report is written; when not
+/// everything could be measured, and when the report cannot be written.
 pub async fn command(options: Options) -> Result<()> {
+    let seconds = options.length().saturation_seconds;
+    ensure!(seconds >= 4.0, "--seconds: {seconds} are too few to measure; at least 4");
     let generator = generator::build().await?;
     let mut bench = Bench {
         begun: Instant::now(),
@@ -59,10 +62,12 @@ pub async fn command(options: Options) -> Result<()> {
     let folder = checkout().join("target/bench");
     let written = bench.report.write(&folder).and_then(|()| plots::draw(&bench.report, &folder));
     table::print(&bench.report);
+    if written.is_ok() {
+        say(&format!("\nthe report and its plots are in {}", folder.display()));
+    }
     // First of all why not everything was measured.
     measured?;
     written?;
-    say(&format!("\nthe report and its plots are in {}", folder.display()));
     let Report { lost, broken, .. } = &bench.report;
     ensure!(*lost == 0, "{lost} orders were lost");
     ensure!(broken.is_empty(), "{}", broken.join("; "));
@@ -159,7 +164,7 @@ impl Bench {
             let before = self.gauge(stage).await?;
             let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
             let after = self.gauge(stage).await?;
-            let slower = [before, after].map(|run| run.spent.slower_than(&saturation.spent));
+            let slower = [before, after].map(|run| run.slower_than(&saturation));
             let slower = f64::midpoint(slower[0], slower[1]);
             let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
             self.report.ratio_to_ceiling = Some(ratio);

@@ -49,11 +49,11 @@ impl Options {
         self.only.is_empty() || self.only.contains(&phase)
     }
 
-    /// Whether what the saturation comes to is needed.
+    /// Whether the saturation has to be measured.
     pub fn needs_saturation(&self) -> bool {
         [
             Phase::Saturation,
-            // Behind it: until then Kafka compiles what it runs.
+            // It comes behind the saturation, during which Kafka compiles what it runs.
             Phase::Idle,
             Phase::Paced,
             Phase::HotSku,

@@ -41,6 +41,7 @@ pub fn closed(stage: &Stage<'_>, seconds: f64) -> Result<Plan> {
 pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
     say(&format!("\nidle: {IDLE_RATE} orders/s"));
     // What the loads before have left in memory would be written to disk beside these orders, whose commits wait for it.
+    sqlx::raw_sql("CHECKPOINT").execute(&mut stage.database().await?).await?;
     tokio::task::spawn_blocking(nix::unistd::sync).await?;
     let arrivals = Arrivals::Open {
         rate: IDLE_RATE,
@@ -101,7 +102,7 @@ fn drift(series: &[Second]) -> f64 {
 
 /// All orders for one product, of which three in four can be had. What it is compared with is measured beside it.
 pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<HotSku> {
-    let seconds = length.other_seconds;
+    let seconds = length.hot_seconds;
     let rate = saturation.outcome.completed_per_second;
     #[allow(
         clippy::cast_possible_truncation,
@@ -119,28 +120,20 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     Ok(HotSku {
         ratio: 0.0,
         ratio_at_one_speed: 0.0,
-        sold_per_second: rate_until(&run.outcome.series, on_hand.into()),
-        sold_out: run.outcome.ended() >= on_hand.into(),
+        sold_per_second: sold_per_second(&run.outcome.series),
+        sold_out: run.outcome.completed == u64::from(on_hand),
         on_hand,
         run,
     })
 }
 
-/// How many orders ended in a second, until `count` had, without the second in which it began.
-fn rate_until(series: &[Second], count: u64) -> f64 {
+/// How many orders were completed in a second while none was refused, without the second in which it began: behind the
+/// last piece come refusals, which are cheaper. 0 where that was no whole second.
+fn sold_per_second(series: &[Second]) -> f64 {
     let Some((first, rest)) = series.split_first() else { return 0.0 };
-    let rate = |ended: u64, at: f64| {
-        unsigned(ended.saturating_sub(first.ended)) / (at - first.at).max(f64::EPSILON)
-    };
-    let (mut ended, mut before) = (first.ended, first.at);
-    for second in rest {
-        if ended + second.ended >= count {
-            let share = unsigned(count.saturating_sub(ended)) / unsigned(second.ended).max(1.0);
-            return rate(count, before + share * (second.at - before));
-        }
-        (ended, before) = (ended + second.ended, second.at);
-    }
-    rate(ended, before)
+    let sold = rest.iter().take_while(|second| second.completed == second.ended);
+    let (completed, at) = sold.fold((0, first.at), |(sum, _), s| (sum + s.completed, s.at));
+    if at > first.at { unsigned(completed) / (at - first.at) } else { 0.0 }
 }
 
 /// Orders of every kind.
@@ -191,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_counted_until_the_last_piece_is_sold() {
-        let series = [(1.0, 100), (2.0, 300), (3.0, 900)];
-        let series = series.map(|(at, ended)| Second { at, ended, ..Second::default() });
-        assert_eq!(rate_until(&series, 250), 150.0 / 0.5);
-        assert_eq!(rate_until(&series, 850), 750.0 / 1.5);
-        assert_eq!(rate_until(&series, 5000), 1200.0 / 2.0, "never sold out");
-        assert_eq!(rate_until(&[], 5), 0.0);
+    fn seconds_with_refusals_are_none_in_which_there_were_pieces() {
+        let series = [(1.0, 100, 100), (2.0, 300, 300), (3.5, 450, 450), (4.5, 900, 300)];
+        let second = |(at, ended, completed)| Second { at, ended, completed, ..Second::default() };
+        let series = series.map(second);
+        assert_eq!(sold_per_second(&series), 750.0 / 2.5);
+        assert_eq!(sold_per_second(&series[..1]), 0.0);
+        assert_eq!(sold_per_second(&[]), 0.0);
     }
 }

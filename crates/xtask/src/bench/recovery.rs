@@ -1,5 +1,6 @@
 //! How soon the saga has caught up after it stood still while orders went on arriving.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -19,8 +20,10 @@ use crate::say;
 
 /// What the consumer of orders writes to in each transaction, and the intake does not.
 const HELD: &str = "orders.inbox";
-/// Records that orders is told of an order on its way.
-const RECORDS_PER_ORDER: u64 = 2;
+/// Records of an order that wait for orders while it is held; the capture comes only once it is completed.
+const HELD_PER_ORDER: u64 = 2;
+/// Those of an order from its beginning to its end.
+const RECORDS_PER_ORDER: f64 = 3.0;
 /// Of the saturation's rate, what arrives while it catches up.
 const MODERATE: f64 = 0.25;
 /// How long after a record was processed its offset may be committed, in seconds.
@@ -37,14 +40,14 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
     let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {HELD} IN EXCLUSIVE MODE"));
     sqlx::raw_sql(lock).execute(&mut holder).await?;
 
-    let orders = u64::try_from(backlog)? / RECORDS_PER_ORDER;
+    let orders = u64::try_from(backlog)? / HELD_PER_ORDER;
     let seconds = PATIENCE.as_secs_f64();
     let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders: Some(orders) };
     let plan = stage.plan(arrivals, Mix::default())?;
     let placing = async { generator::run(&stage.generator, &plan).await };
     let recovering = async {
         until(stage, |waiting| waiting >= backlog * 99 / 100).await.context("records to wait")?;
-        let backlog_records = waiting(stage).await?;
+        let (backlog_records, read_before) = (waiting(stage).await?, read(stage).await?);
         let rate = saturation * MODERATE;
         say(&format!("{backlog_records} records wait; it goes on, with {rate:.0} more orders/s"));
         #[allow(clippy::cast_precision_loss, reason = "some number of orders")]
@@ -56,22 +59,22 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
         let caught_up = async {
             let lately = committed_late(rate);
             until(stage, |waiting| waiting <= lately).await.context("orders to catch up")?;
-            anyhow::Ok(released.elapsed().as_secs_f64())
+            anyhow::Ok((released.elapsed().as_secs_f64(), read(stage).await?))
         };
         let arriving = generator::run(&stage.generator, &more);
-        let (seconds, arriving) = tokio::try_join!(caught_up, arriving)?;
+        let ((seconds, read_by_then), arriving) = tokio::try_join!(caught_up, arriving)?;
+        #[allow(clippy::cast_precision_loss, reason = "some number of records")]
+        let records_per_second = (read_by_then - read_before) as f64 / seconds;
         holder.close().await?;
-        Ok((backlog_records, rate, seconds, arriving))
+        Ok((backlog_records, rate, seconds, records_per_second, arriving))
     };
     let (held, recovered) = tokio::try_join!(placing, recovering)?;
-    let (backlog_records, rate, seconds, arriving) = recovered;
+    let (backlog_records, rate, seconds, records_per_second, arriving) = recovered;
     // Both have ended by now: what was spent since the first was placed was spent on the orders of both.
     let mut together = arriving.clone();
     together.completed += held.completed;
     together.cpu_micros += held.cpu_micros;
     let spent = Meter::now(stage).await?.since(&before, &together);
-    #[allow(clippy::cast_precision_loss, reason = "some number of records")]
-    let records_per_second = backlog_records as f64 / seconds + rate * RECORDS_PER_ORDER as f64;
     say(&format!("it has caught up in {seconds:.1} s"));
     Ok(Recovery {
         backlog_records,
@@ -84,21 +87,28 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
 }
 
 /// Records that seem to wait although it has caught up, while orders arrive at a rate.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "some number of records"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "some number of records")]
 fn committed_late(rate: f64) -> i64 {
-    (rate * RECORDS_PER_ORDER as f64 * COMMITTED_AFTER) as i64
+    (rate * RECORDS_PER_ORDER * COMMITTED_AFTER) as i64
 }
 
-/// Records that orders has not heard of.
+/// Records that orders has heard of.
+async fn read(stage: &Stage<'_>) -> Result<i64> {
+    Ok(read_up_to(stage).await?.values().sum())
+}
+
+async fn read_up_to(stage: &Stage<'_>) -> Result<BTreeMap<(String, i32), i64>> {
+    committed(&stage.stack.description.kafka_brokers, "orders", &topics()).await
+}
+
+fn topics() -> Vec<&'static str> {
+    Topic::ALL.iter().map(|topic| topic.name()).collect()
+}
+
+/// Records that it has not heard of.
 async fn waiting(stage: &Stage<'_>) -> Result<i64> {
-    let brokers = &stage.stack.description.kafka_brokers;
-    let topics: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
-    let read = committed(brokers, "orders", &topics).await?;
-    let ends = ends(brokers, &topics).await?;
+    let read = read_up_to(stage).await?;
+    let ends = ends(&stage.stack.description.kafka_brokers, &topics()).await?;
     Ok(read.iter().filter_map(|(partition, at)| Some(ends.get(partition)? - at)).sum())
 }
 

@@ -121,14 +121,14 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that ended in a second until the last piece was sold, to those of short saturations before and behind
-    /// it, all without the first second; as measured.
+    /// Of the orders that were completed in a second while there were pieces, to those of short saturations before and
+    /// behind it, all without the first second; as measured.
     pub ratio: f64,
     /// The same, had the machine been as fast as during those.
     pub ratio_at_one_speed: f64,
     /// Those orders.
     pub sold_per_second: f64,
-    /// Whether it came to that: if not, they are those of all seconds.
+    /// Whether the last piece was sold.
     pub sold_out: bool,
     /// Pieces there were.
     pub on_hand: u32,
@@ -244,16 +244,21 @@ impl Run {
         let ends_per_second = if seconds > 0.0 { ended / seconds } else { 0.0 };
         Self { ends_per_second, steady_per_second: outcome.steady_per_second(), outcome, spent }
     }
+
+    /// How much slower the machine was than during `other`: by the load generator's processor time for an order, which
+    /// does the same for each in a closed loop. 1 where one of them was too short to tell.
+    pub fn slower_than(&self, other: &Self) -> f64 {
+        let [own, other] = [self, other].map(|run| run.outcome.steady_micros_per_order());
+        if own > 0.0 && other > 0.0 { own / other } else { 1.0 }
+    }
 }
 
 impl HotSku {
     /// Compares it with loads on all products, beside which it was measured.
     pub fn compare_with(&mut self, spread: [&Run; 2]) {
-        let [rate, slower] = [
-            spread.map(|run| run.steady_per_second),
-            spread.map(|run| self.run.spent.slower_than(&run.spent)),
-        ]
-        .map(|[before, after]| f64::midpoint(before, after));
+        let [rate, slower] =
+            [spread.map(|run| run.steady_per_second), spread.map(|run| self.run.slower_than(run))]
+                .map(|[before, after]| f64::midpoint(before, after));
         self.ratio = self.sold_per_second / rate;
         self.ratio_at_one_speed = self.ratio * slower;
     }

@@ -77,7 +77,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         let ratios = ratios(hot.ratio, hot.ratio_at_one_speed);
         let sold = rate(hot.sold_per_second);
         let until = if hot.sold_out { "until it was sold out" } else { "never sold out" };
-        row("one product", format!("{sold} {until}, {ratios} of the saturation"));
+        row("one product", format!("{sold} {until}, {ratios} of all products"));
     }
     if let Some(mixed) = &report.mixed {
         row("every kind of order", rate(mixed.ends_per_second));
@@ -113,7 +113,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         row(&what, format!("{cost}, {}", rate(scale.completed_per_second)));
     }
     row("lost", report.lost.to_string());
-    row("audits that found something", report.broken.len().to_string());
+    row("audits and loads with something wrong", report.broken.len().to_string());
     row("took", format!("{:.0} s", report.seconds));
     rows
 }
@@ -143,6 +143,6 @@ mod tests {
     fn what_was_not_measured_has_no_row() {
         let rows = rows(&Report::default());
         let names: Vec<&str> = rows.iter().map(|(what, _)| what.as_str()).collect();
-        assert_eq!(names, ["lost", "audits that found something", "took"]);
+        assert_eq!(names, ["lost", "audits and loads with something wrong", "took"]);
     }
 }
