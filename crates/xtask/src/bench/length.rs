@@ -37,8 +37,8 @@ pub const WHOLE: Length = Length {
     idle_seconds: 20.0,
     saturation_seconds: 60.0,
     paced_seconds: 24.0,
-    hot_seconds: 12.0,
-    other_seconds: 12.0,
+    hot_seconds: 10.0,
+    other_seconds: 10.0,
     streams: 10_000,
     grown: 1_000_000,
     grown_seconds: 15.0,
@@ -47,18 +47,18 @@ pub const WHOLE: Length = Length {
     backlog: 200_000,
     ceiling_orders: 10_000,
     ceiling_seconds: 5.0,
-    gauge_seconds: 6.0,
+    gauge_seconds: 5.0,
 };
 
 /// Below three minutes, most of them of starting and signing up.
 pub const QUICK: Length = Length {
     shape: Shape { customers: 64, skus: 100, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
-    idle_seconds: 10.0,
-    saturation_seconds: 12.0,
-    paced_seconds: 6.0,
-    hot_seconds: 7.0,
-    other_seconds: 4.0,
+    idle_seconds: 8.0,
+    saturation_seconds: 10.0,
+    paced_seconds: 5.0,
+    hot_seconds: 6.0,
+    other_seconds: 3.0,
     streams: 500,
     grown: 50_000,
     grown_seconds: 6.0,
@@ -67,5 +67,5 @@ pub const QUICK: Length = Length {
     backlog: 10_000,
     ceiling_orders: 5_000,
     ceiling_seconds: 2.0,
-    gauge_seconds: 4.0,
+    gauge_seconds: 3.5,
 };

@@ -11,8 +11,10 @@ use super::stage::{Shape, Stage};
 use crate::say;
 
 /// Customers and products: enough that nobody waits for another's rows.
-const CUSTOMERS: usize = 128;
-const SKUS: usize = 200;
+const CUSTOMERS: usize = 64;
+const SKUS: usize = 100;
+/// Seconds of load before each measurement.
+const WARM_UP: f64 = 2.5;
 
 /// A stack of few customers with so many partitions of each topic.
 pub fn shape(partitions: i32) -> Shape {
@@ -43,7 +45,7 @@ pub async fn measure(
             "\n{replicas} replicas of each service, {partitions} partitions of each topic"
         ));
         // What is compiled and cached, and who reads which partition, is settled before.
-        let mut plan = closed(stage, length.warm_up_seconds)?;
+        let mut plan = closed(stage, WARM_UP)?;
         plan.orders.clone_from(&addresses);
         let warm_up = measured(stage, &plan).await?.outcome;
         let mut plan = closed(stage, length.scale_seconds)?;
