@@ -28,7 +28,7 @@ const SCRATCH: &str = "bench_ceiling";
 /// Orders in SQL for each order in records: they take a tenth of the time, and processor time is counted in ticks.
 const SQL_FOR_EACH: u64 = 4;
 /// How long a server is looked at without a load.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(1);
 /// How long Postgres may take to come to rest.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// What orders and the load generator read beside the consumers, each by itself.

@@ -54,7 +54,7 @@ pub const WHOLE: Length = Length {
 pub const QUICK: Length = Length {
     shape: Shape { customers: 64, skus: 100, partitions: PARTITIONS },
     warm_up_seconds: 3.0,
-    idle_seconds: 8.0,
+    idle_seconds: 7.0,
     saturation_seconds: 10.0,
     paced_seconds: 5.0,
     hot_seconds: 6.0,
@@ -63,9 +63,9 @@ pub const QUICK: Length = Length {
     grown: 50_000,
     grown_seconds: 6.0,
     scale: &[(6, &[2])],
-    scale_seconds: 3.0,
+    scale_seconds: 2.5,
     backlog: 10_000,
     ceiling_orders: 5_000,
-    ceiling_seconds: 2.0,
+    ceiling_seconds: 1.5,
     gauge_seconds: 3.5,
 };

@@ -118,6 +118,19 @@ impl Bench {
             self.ended(stage, "saturation", &run).await?;
             self.report.saturation = Some(run);
         }
+        // As soon after it as can be: it is compared with it, and the machine's speed changes.
+        if self.options.asks_for(Phase::Ceiling) {
+            let saturation = self.saturation()?.clone();
+            let before = self.gauge(stage).await?;
+            let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
+            let after = self.gauge(stage).await?;
+            let slower = [before, after].map(|run| run.slower_than(&saturation));
+            let slower = f64::midpoint(slower[0], slower[1]);
+            let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
+            self.report.ratio_to_ceiling = Some(ratio);
+            self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
+            self.report.ceiling = Some(ceiling);
+        }
         if self.options.asks_for(Phase::Idle) {
             let idle = phases::idle(stage, &length).await?;
             self.ended(stage, "idle", &idle.run).await?;
@@ -158,18 +171,6 @@ impl Bench {
             self.account("what was placed meanwhile", &recovery.held);
             self.ended(stage, "recovery", &recovery.run).await?;
             self.report.recovery = Some(recovery);
-        }
-        if self.options.asks_for(Phase::Ceiling) {
-            let saturation = self.saturation()?.clone();
-            let before = self.gauge(stage).await?;
-            let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
-            let after = self.gauge(stage).await?;
-            let slower = [before, after].map(|run| run.slower_than(&saturation));
-            let slower = f64::midpoint(slower[0], slower[1]);
-            let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
-            self.report.ratio_to_ceiling = Some(ratio);
-            self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
-            self.report.ceiling = Some(ceiling);
         }
         if self.options.asks_for(Phase::Growth) {
             let growth = growth::measure(stage, &length, self.saturation()?).await?;
