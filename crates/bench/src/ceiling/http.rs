@@ -2,12 +2,12 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::ceiling::measured;
 use crate::drive::Crowd;
 use crate::ledger::Ledger;
 use crate::outcome::Floor;
@@ -29,10 +29,12 @@ pub async fn run(mut plan: Plan, database_url: &str) -> Result<Floor> {
     plan.orders = vec![address.context("the server does not start")?.parse()?];
     let ledger = Arc::new(Ledger::new()?);
     let crowd = Crowd::new(&plan, Arc::clone(&ledger))?;
-    let (before, begun) = (system::used()?, Instant::now());
-    crowd.run(plan.arrivals).await?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let cpu = system::used()?.cpu.saturating_sub(before.cpu);
+    let floor = measured(async {
+        crowd.run(plan.arrivals).await?;
+        // None ever ends, so all that were accepted are open.
+        Ok(ledger.open())
+    })
+    .await?;
     drop(server.stdin.take());
     let status = server.wait().await?;
     ensure!(status.success(), "the server ended with {status}");
@@ -45,10 +47,6 @@ pub async fn run(mut plan: Plan, database_url: &str) -> Result<Floor> {
         outcome.refused,
         outcome.first_error
     );
-    Ok(Floor {
-        orders: outcome.accepted,
-        seconds,
-        cpu_micros: u64::try_from(cpu.as_micros())?,
-        child_cpu_micros: u64::try_from(system::cpu_of_children()?.as_micros())?,
-    })
+    let child_cpu_micros = u64::try_from(system::cpu_of_children()?.as_micros())?;
+    Ok(Floor { child_cpu_micros, ..floor })
 }

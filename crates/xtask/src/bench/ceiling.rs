@@ -143,17 +143,11 @@ async fn beside(stage: &Stage<'_>, server: &str, command: Command) -> Result<Par
     tokio::time::sleep(IDLE).await;
     let idle_per_second = float(spent().saturating_sub(before)) / begun.elapsed().as_secs_f64();
     let (measured, server) = run(command, &[], spent).await?;
-    let server = server.context("the load generator did not say when it measured")?;
     Ok(part(measured, (float(server) - idle_per_second * measured.seconds).max(0.0)))
 }
 
-/// Runs a command that prints what it has cost; beside that, what was `spent` elsewhere while it measured, if it says
-/// when that was.
-async fn run(
-    mut command: Command,
-    input: &[u8],
-    spent: impl Fn() -> u64,
-) -> Result<(Floor, Option<u64>)> {
+/// Runs a command that prints what it has cost; beside that, what was `spent` elsewhere while it measured.
+async fn run(mut command: Command, input: &[u8], spent: impl Fn() -> u64) -> Result<(Floor, u64)> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -178,7 +172,9 @@ async fn run(
     let status = child.wait().await?;
     ensure!(status.success(), "the load generator ended with {status}");
     let floor = floor.context("the load generator has measured nothing")?;
-    Ok((floor, begun.zip(done).map(|(begun, done): (u64, u64)| done.saturating_sub(begun))))
+    let (begun, done): (u64, u64) =
+        begun.zip(done).context("the load generator did not say when it measured")?;
+    Ok((floor, done.saturating_sub(begun)))
 }
 
 fn part(measured: Floor, server_micros: f64) -> Part {

@@ -124,8 +124,8 @@ impl Bench {
             let before = self.gauge(stage).await?;
             let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
             let after = self.gauge(stage).await?;
-            let slower = [before, after].map(|run| run.slower_than(&saturation));
-            let slower = f64::midpoint(slower[0], slower[1]);
+            let slower =
+                f64::midpoint(before.slower_than(&saturation), after.slower_than(&saturation));
             let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
             self.report.ratio_to_ceiling = Some(ratio);
             self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
@@ -146,13 +146,12 @@ impl Bench {
             self.report.load80 = Some(most);
         }
         if self.options.asks_for(Phase::HotSku) {
-            let saturation = self.saturation()?.clone();
+            let rate = self.saturation()?.outcome.completed_per_second;
             let before = self.gauge(stage).await?;
-            let mut hot = phases::hot_sku(stage, &length, &saturation).await?;
-            self.ended(stage, "hotSku", &hot.run).await?;
+            let (run, on_hand) = phases::hot_sku(stage, &length, rate).await?;
+            self.ended(stage, "hotSku", &run).await?;
             let after = self.gauge(stage).await?;
-            hot.compare_with([&before, &after]);
-            self.report.hot_sku = Some(hot);
+            self.report.hot_sku = Some(phases::compared(run, on_hand, [&before, &after]));
         }
         if self.options.asks_for(Phase::Streams) {
             let sse = phases::streams(stage, &length).await?;

@@ -100,10 +100,10 @@ fn drift(series: &[Second]) -> f64 {
     if first > 0.0 { last / first } else { 1.0 }
 }
 
-/// All orders for one product, of which three in four can be had. What it is compared with is measured beside it.
-pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<HotSku> {
+/// All orders for one product, and how many pieces of it there were: enough for three in four, at the `rate` of the
+/// saturation.
+pub async fn hot_sku(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<(Run, u32)> {
     let seconds = length.hot_seconds;
-    let rate = saturation.outcome.completed_per_second;
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -115,16 +115,22 @@ pub async fn hot_sku(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Re
     ));
     let mut plan = closed(stage, seconds)?;
     plan.skus = vec![stage.stock_of_one(on_hand).await?];
-    let run = measured(stage, &plan).await?;
-    // Behind the last piece come refusals, which are cheaper.
-    Ok(HotSku {
-        ratio: 0.0,
-        ratio_at_one_speed: 0.0,
-        sold_per_second: sold_per_second(&run.outcome.series),
+    Ok((measured(stage, &plan).await?, on_hand))
+}
+
+/// Compares it with loads on all products before and behind it.
+pub fn compared(run: Run, on_hand: u32, [before, after]: [&Run; 2]) -> HotSku {
+    let sold_per_second = sold_per_second(&run.outcome.series);
+    let ratio = sold_per_second / f64::midpoint(before.steady_per_second, after.steady_per_second);
+    let slower = f64::midpoint(run.slower_than(before), run.slower_than(after));
+    HotSku {
+        ratio,
+        ratio_at_one_speed: ratio * slower,
+        sold_per_second,
         sold_out: run.outcome.completed == u64::from(on_hand),
         on_hand,
         run,
-    })
+    }
 }
 
 /// How many orders were completed in a second while none was refused, without the second in which it began: behind the
@@ -171,6 +177,9 @@ pub async fn streams(stage: &Stage<'_>, length: &Length) -> Result<Sse> {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
+    use bench::Outcome;
+
+    use super::super::meter::Spent;
     use super::*;
 
     #[test]
@@ -181,6 +190,20 @@ mod tests {
         let growing = series([10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
         assert_eq!(drift(&growing), 4.0);
         assert_eq!(drift(&[]), 1.0);
+    }
+
+    #[test]
+    fn a_product_is_compared_with_all_at_one_speed() {
+        let run = |ended, micros: u64| {
+            let cpu_micros = ended * micros;
+            let second =
+                |at| Second { at, ended, completed: ended, cpu_micros, ..Second::default() };
+            let series = [1.0, 2.0, 3.0].map(second).to_vec();
+            let outcome = Outcome { series, placed_in_seconds: 3.0, ..Outcome::default() };
+            Run::new(outcome, Spent::default())
+        };
+        let hot = compared(run(8, 60), 5, [&run(10, 40), &run(10, 40)]);
+        assert!((hot.ratio - 0.8).abs() < 1e-9 && (hot.ratio_at_one_speed - 1.2).abs() < 1e-9);
     }
 
     #[test]

@@ -13,11 +13,6 @@ use super::report::Report;
 
 /// Draws what was measured, a file each.
 pub fn draw(report: &Report, folder: &Path) -> Result<()> {
-    let mut plots = Vec::new();
-    if let Some(run) = &report.saturation {
-        plots.push(("throughput.svg", throughput(&run.outcome.series).render()));
-        plots.push(("processor-time.svg", processor_time(report).render()));
-    }
     let loads: Vec<(String, &[Second])> =
         [("half", &report.load50), ("four fifths", &report.load80)]
             .into_iter()
@@ -26,25 +21,24 @@ pub fn draw(report: &Report, folder: &Path) -> Result<()> {
                 (format!("{what}: {:.0} orders/s", load.rate), &load.run.outcome.series[..])
             })
             .collect();
-    if !loads.is_empty() {
-        plots.push(("latency.svg", latency(&loads).render()));
-    }
     let latencies = latencies(report);
-    if !latencies.is_empty() {
-        plots.push(("distribution.svg", distribution(&latencies).render()));
-    }
-    // Those of an earlier report tell nothing of this one.
-    for name in ["throughput.svg", "processor-time.svg", "latency.svg", "distribution.svg"] {
-        let drawn = plots.iter().any(|(plot, _)| *plot == name);
-        let path = folder.join(name);
-        if !drawn && path.exists() {
-            std::fs::remove_file(&path)
-                .with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
+    let saturation = report.saturation.as_ref();
+    let plots = [
+        ("throughput.svg", saturation.map(|run| throughput(&run.outcome.series).render())),
+        ("processor-time.svg", saturation.map(|_| processor_time(report).render())),
+        ("latency.svg", (!loads.is_empty()).then(|| latency(&loads).render())),
+        ("distribution.svg", (!latencies.is_empty()).then(|| distribution(&latencies).render())),
+    ];
     for (name, text) in plots {
         let path = folder.join(name);
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        match text {
+            Some(text) => std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?,
+            // That of an earlier report tells nothing of this one.
+            None if path.exists() => std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?,
+            None => {}
+        }
     }
     Ok(())
 }

@@ -253,17 +253,6 @@ impl Run {
     }
 }
 
-impl HotSku {
-    /// Compares it with loads on all products, beside which it was measured.
-    pub fn compare_with(&mut self, spread: [&Run; 2]) {
-        let [rate, slower] =
-            [spread.map(|run| run.steady_per_second), spread.map(|run| self.run.slower_than(run))]
-                .map(|[before, after]| f64::midpoint(before, after));
-        self.ratio = self.sold_per_second / rate;
-        self.ratio_at_one_speed = self.ratio * slower;
-    }
-}
-
 impl Report {
     /// Writes it.
     pub fn write(&self, folder: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What more replicas and more partitions cost on one machine, where they bring nothing.
 
 use anyhow::{Context, Result};
-use bench::Outcome;
+use bench::{Outcome, Plan};
 use test_support::stack::{SERVICES, free_port};
 
 use super::length::Length;
@@ -45,12 +45,10 @@ pub async fn measure(
             "\n{replicas} replicas of each service, {partitions} partitions of each topic"
         ));
         // What is compiled and cached, and who reads which partition, is settled before.
-        let mut plan = closed(stage, WARM_UP)?;
-        plan.orders.clone_from(&addresses);
-        let warm_up = measured(stage, &plan).await?.outcome;
-        let mut plan = closed(stage, length.scale_seconds)?;
-        plan.orders.clone_from(&addresses);
-        let run = measured(stage, &plan).await?;
+        let load =
+            |seconds| anyhow::Ok(Plan { orders: addresses.clone(), ..closed(stage, seconds)? });
+        let warm_up = measured(stage, &load(WARM_UP)?).await?.outcome;
+        let run = measured(stage, &load(length.scale_seconds)?).await?;
         let scale = Scale {
             replicas,
             partitions,
