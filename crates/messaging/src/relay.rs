@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// Packs published and deleted together, at the most, and their bytes, which the last one may exceed.
-const MAX_BATCH: i64 = 256;
-const MAX_BATCH_BYTES: i64 = 4 * 1024 * 1024;
-/// How long a leader without rows waits before it looks for those of other replicas.
+const MAX_BATCH: u32 = 256;
+const MAX_BATCH_BYTES: u32 = 4 * 1024 * 1024;
+/// How long a leader that nobody wakes waits before it looks for rows of other replicas, and deletes what it has
+/// published.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a replica waits before it asks again to become the leader.
 const STANDBY: Duration = Duration::from_secs(1);
@@ -123,6 +124,7 @@ impl Relay {
         let mut pruned = Instant::now();
         let mut told: Option<Instant> = None;
         let mut published: Vec<i64> = Vec::new();
+        let mut woken = false;
         loop {
             let rows = in_time(next_rows(&mut connection, &published)).await?;
             if !published.is_empty() {
@@ -138,29 +140,47 @@ impl Relay {
             }
             let age = rows.first().map_or(0.0, |row| row.age_seconds);
             tell_oldest_age(age);
-            if rows.is_empty() {
-                tokio::select! {
-                    () = self.outbox.committed() => {}
-                    () = tokio::time::sleep(POLL) => {}
-                    () = shutdown.cancelled() => return Ok(()),
-                }
+            if !rows.is_empty() {
+                self.publish(&mut producer, &rows, age, &mut connection).await?;
+                published.extend(rows.iter().map(|row| row.id));
+            }
+            // Rows that nobody told of are another replica's, which may have more by now.
+            let may_be_more = fills_a_batch(&rows) || !(woken || rows.is_empty());
+            woken = false;
+            if may_be_more {
                 continue;
             }
-            let mut records = Vec::new();
-            for Row { id, recorded_at, pack, .. } in &rows {
-                let unreadable = |cause| Interrupted::Pack { id: *id, cause };
-                for packed in unpack(pack).map_err(unreadable)? {
-                    records.push(self.record(packed, *recorded_at).map_err(unreadable)?);
-                }
+            // What was published is deleted with the statement that reads what is next: where commits follow each
+            // other, one statement for each.
+            tokio::select! {
+                () = self.outbox.committed() => woken = true,
+                () = tokio::time::sleep(POLL) => {}
+                () = shutdown.cancelled() => if published.is_empty() { return Ok(()) },
             }
-            let started = Instant::now();
-            producer.publish(&records, age, &mut connection).await?;
-            let links = records.iter().filter_map(|record| record.trace).collect();
-            steps::sent(self.outbox.service(), started, records.len(), links);
-            published.extend(rows.iter().map(|row| row.id));
-            metrics::counter!("outbox_published_total").increment(records.len() as u64);
-            metrics::histogram!("relay_batch_records").record(as_metric(records.len()));
         }
+    }
+
+    async fn publish(
+        &self,
+        producer: &mut Leading,
+        rows: &[Row],
+        age: f64,
+        lock: &mut PgConnection,
+    ) -> Result<(), Interrupted> {
+        let mut records = Vec::new();
+        for Row { id, recorded_at, pack, .. } in rows {
+            let unreadable = |cause| Interrupted::Pack { id: *id, cause };
+            for packed in unpack(pack).map_err(unreadable)? {
+                records.push(self.record(packed, *recorded_at).map_err(unreadable)?);
+            }
+        }
+        let started = Instant::now();
+        producer.publish(&records, age, lock).await?;
+        let links = records.iter().filter_map(|record| record.trace).collect();
+        steps::sent(self.outbox.service(), started, records.len(), links);
+        metrics::counter!("outbox_published_total").increment(records.len() as u64);
+        metrics::histogram!("relay_batch_records").record(as_metric(records.len()));
+        Ok(())
     }
 
     /// A connection outside the pool: the lock lives as long as it does.
@@ -276,6 +296,12 @@ async fn tell_rows(connection: &mut PgConnection) {
     }
 }
 
+/// Whether the statement that read these may have left some that it saw.
+fn fills_a_batch(rows: &[Row]) -> bool {
+    let bytes: usize = rows.iter().map(|row| row.pack.len()).sum();
+    rows.len() >= MAX_BATCH as usize || bytes >= MAX_BATCH_BYTES as usize
+}
+
 /// Deletes what was published, and reads what is next.
 async fn next_rows(connection: &mut PgConnection, published: &[i64]) -> sqlx::Result<Vec<Row>> {
     // From the start each time, never after a last id: ids are not committed in their order. The rows are read as
@@ -290,8 +316,8 @@ async fn next_rows(connection: &mut PgConnection, published: &[i64]) -> sqlx::Re
          WHERE before < $3 ORDER BY id",
     )
     .bind(published)
-    .bind(MAX_BATCH)
-    .bind(MAX_BATCH_BYTES)
+    .bind(i64::from(MAX_BATCH))
+    .bind(i64::from(MAX_BATCH_BYTES))
     .fetch_all(connection)
     .await
 }

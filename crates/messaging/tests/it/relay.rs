@@ -12,7 +12,7 @@ use test_support::{
 };
 use tokio::time::Instant;
 
-use crate::world::{PATIENCE, SERVICE, World, assert_in_order, change, changes};
+use crate::world::{Measured, PATIENCE, SERVICE, World, assert_in_order, change, changes};
 
 async fn stock_records(world: &World, enough: impl FnMut(&[Record]) -> bool) -> Vec<Record> {
     let topic = world.env.topic("stock.v1");
@@ -77,16 +77,23 @@ async fn a_commit_is_published_with_its_envelope_and_a_rollback_is_not() {
 #[tokio::test]
 async fn a_commit_wakes_the_relay() {
     const COMMITS: u64 = 30;
+    let measured = Measured::in_this_thread();
     let world = World::new().await;
     let (outbox, elsewhere) = (world.outbox(), world.outbox());
     let relay = world.relay_of(&outbox);
     let published_after = async |outbox: &Outbox, version| {
+        let before = measured.value("outbox_published_total");
         world.commit(outbox, &[change("a", version)]).await;
         let committed = Instant::now();
-        while world.count("outbox").await > 0 {
+        while measured.value("outbox_published_total") <= before {
             assert!(committed.elapsed() < PATIENCE, "not published");
+            // A round trip in which the relay has its turn.
+            world.count("outbox").await;
         }
-        committed.elapsed()
+        let took = committed.elapsed();
+        // What is published is deleted later, and waiting for rows begins anew with that.
+        world.outbox_is_empty().await;
+        took
     };
     published_after(&outbox, 0).await;
 
@@ -103,6 +110,28 @@ async fn a_commit_wakes_the_relay() {
     println!("published after {woken:.1?} when woken, after {polled:.1?} by the poll");
     assert!(woken + Duration::from_millis(25) < polled, "{woken:?} when woken, {polled:?} if not");
     relay.stop().await;
+}
+
+/// A relay that is told to stop right behind a publication deletes what it has published, or its successor would publish
+/// it again.
+#[tokio::test]
+async fn what_was_published_before_the_end_is_not_published_again() {
+    let measured = Measured::in_this_thread();
+    let world = World::new().await;
+    let outbox = world.outbox();
+    for round in 1..=5u32 {
+        let relay = world.relay_of(&outbox);
+        world.commit(&outbox, &[change("a", round.into())]).await;
+        let begun = Instant::now();
+        while measured.value("outbox_published_total") < f64::from(round) {
+            assert!(begun.elapsed() < PATIENCE, "not published");
+            world.count("outbox").await;
+        }
+        relay.stop().await;
+        assert_eq!(world.count("outbox").await, 0, "left in round {round}");
+    }
+    let records = stock_records(&world, |records| records.len() >= 5).await;
+    assert_eq!(records.len(), 5);
 }
 
 /// Another replica's rows are found as well, which nobody wakes the leader for.
