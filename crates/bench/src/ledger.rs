@@ -48,8 +48,6 @@ struct Books {
 struct Totals {
     accepted: u64,
     ended: u64,
-    completed: u64,
-    cpu: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -157,23 +155,19 @@ impl Ledger {
         ends
     }
 
-    /// Ends the second that runs; `cpu` is what this process has used up to now.
-    pub fn tick(&self, streams: usize, cpu: Duration) -> Progress {
+    /// Ends the second that runs.
+    pub fn tick(&self, streams: usize) -> Progress {
         let mut books = self.books();
         let seconds = books.first_sent.map_or(0.0, |first| first.elapsed().as_secs_f64());
         let (accepted, ended) = (books.counts.accepted, books.counts.ended());
         if books.first_sent.is_some() {
             let (p50_ms, p99_ms) = books.second.median_and_tail();
-            let completed = books.counts.completed;
-            let now = Totals { accepted, ended, completed, cpu };
+            let now = Totals { accepted, ended };
             let before = std::mem::replace(&mut books.before, now);
-            let cpu = cpu.saturating_sub(before.cpu).as_micros();
             books.counts.series.push(Second {
                 at: seconds,
                 accepted: accepted - before.accepted,
                 ended: ended - before.ended,
-                completed: completed - before.completed,
-                cpu_micros: u64::try_from(cpu).unwrap_or(u64::MAX),
                 p50_ms,
                 p99_ms,
             });

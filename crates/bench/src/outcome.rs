@@ -118,29 +118,11 @@ impl Outcome {
     }
 
     /// The seconds in which orders were placed, without the one in which it began: neither filling up nor running
-    /// empty is in them, so loads of different length can be compared.
+    /// empty is in them.
     pub fn steady(&self) -> &[Second] {
         let placed = self.series.partition_point(|second| second.at <= self.placed_in_seconds);
         self.series.get(1..placed).unwrap_or_default()
     }
-
-    /// Orders that ended in each of them; 0 where it was too short for any.
-    pub fn steady_per_second(&self) -> f64 {
-        let since = self.series.first().map_or(0.0, |first| first.at);
-        let ended = sum(self.steady(), |second| second.ended);
-        self.steady().last().map_or(0.0, |last| ended / (last.at - since))
-    }
-
-    /// Processor time of this process in them, on each order that ended; 0 where it was too short for any.
-    pub fn steady_micros_per_order(&self) -> f64 {
-        sum(self.steady(), |second| second.cpu_micros)
-            / sum(self.steady(), |second| second.ended).max(1.0)
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn sum(seconds: &[Second], of: fn(&Second) -> u64) -> f64 {
-    seconds.iter().map(of).sum::<u64>() as f64
 }
 
 /// What the streams of changes told.
@@ -195,10 +177,6 @@ pub struct Second {
     pub accepted: u64,
     /// Orders that ended.
     pub ended: u64,
-    /// Those of them that were completed.
-    pub completed: u64,
-    /// Processor time of this process.
-    pub cpu_micros: u64,
     /// Of those that ended, from the moment they were to be placed.
     pub p50_ms: f64,
     /// Likewise.
@@ -206,21 +184,17 @@ pub struct Second {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 
     #[test]
     fn the_second_in_which_it_begins_and_those_in_which_it_runs_empty_are_not_steady() {
         let series = [(1.0, 50), (2.0, 100), (3.5, 200), (4.5, 10)];
-        let second = |(at, ended)| Second { at, ended, cpu_micros: 6_000, ..Second::default() };
+        let second = |(at, ended)| Second { at, ended, ..Second::default() };
         let series = series.map(second).to_vec();
         let outcome = Outcome { series, placed_in_seconds: 4.0, ..Outcome::default() };
-        assert_eq!(outcome.steady_per_second(), 300.0 / 2.5);
-        assert_eq!(outcome.steady().len(), 2);
-        assert_eq!(outcome.steady_micros_per_order(), 40.0);
+        assert_eq!(outcome.steady(), &outcome.series[1..3]);
         let short = Outcome { placed_in_seconds: 0.5, ..outcome };
-        assert_eq!((short.steady_per_second(), short.steady().len()), (0.0, 0));
-        assert_eq!(Outcome::default().steady_per_second(), 0.0);
+        assert_eq!(short.steady(), []);
     }
 }

@@ -64,7 +64,7 @@ async fn tell(ledger: &Ledger, feeds: &Feeds) -> Result<()> {
     seconds.tick().await;
     loop {
         seconds.tick().await;
-        say(&Said::Progress(ledger.tick(feeds.open_now(), system::used()?.cpu)))?;
+        say(&Said::Progress(ledger.tick(feeds.open_now())))?;
     }
 }
 

@@ -28,7 +28,7 @@ impl Stage<'_> {
 
     /// Waits until what is quickly looked at is over. All rules together take long where there are many orders, and
     /// are better asked once.
-    async fn settled(&self) -> Result<()> {
+    pub async fn settled(&self) -> Result<()> {
         let mut database = self.database().await?;
         let rules = audit::rules();
         let since = Instant::now();

@@ -17,7 +17,7 @@ use tokio::process::Command;
 use super::length::Length;
 use super::meter::Spent;
 use super::phases::closed;
-use super::report::{Ceiling, Part, machine};
+use super::report::{BatchSizes, Ceiling, Part};
 use super::stage::Stage;
 use crate::parts;
 use crate::ports::{KAFKA, POSTGRES};
@@ -38,33 +38,25 @@ const TAILS: [&str; 2] = ["orders.v1,fulfillment.v1", "fulfillment.v1"];
 pub async fn measure(stage: &Stage<'_>, length: &Length, spent: &Spent) -> Result<Ceiling> {
     say("\nceilings: the SQL, the records and the request of an order by themselves");
     let orders = length.ceiling_orders;
-    let place_batch = whole(spent.batch("intake", &["orders"]));
-    let step_batch = whole(spent.batch("consumer", &["orders", "inventory", "payments"]));
-    let records_batch = whole(spent.batch("relay", &["orders", "inventory", "payments"]));
-    let sql = sql(stage, orders, place_batch, step_batch).await.context("the SQL")?;
+    let batches = BatchSizes {
+        place: whole(spent.batch("intake", &["orders"])),
+        step: whole(spent.batch("consumer", &["orders", "inventory", "payments"])),
+        records: whole(spent.batch("relay", &["orders", "inventory", "payments"])),
+    };
+    let sql = sql(stage, orders, batches).await.context("the SQL")?;
     tell("SQL", &sql);
-    let kafka = kafka(stage, orders, records_batch, spent).await.context("the records")?;
+    let kafka = kafka(stage, orders, batches.records, spent).await.context("the records")?;
     tell("records", &kafka);
     let http = http(stage, length.ceiling_seconds).await.context("the request")?;
     tell("request", &http);
-    let floor = sql.micros() + kafka.micros() + http.micros();
-    #[allow(clippy::cast_precision_loss, reason = "a few processors")]
-    let cores = machine().cores as f64;
-    let ceiling = Ceiling {
-        orders_per_second: cores * 1e6 / floor,
-        floor_micros_per_order: floor,
-        sql,
-        kafka,
-        http,
-        place_batch,
-        step_batch,
-        records_batch,
-    };
-    say(&format!("  together {floor:.0} µs: {:.0} orders/s", ceiling.orders_per_second));
+    let ceiling = Ceiling::new([sql, kafka, http], batches);
+    let Ceiling { floor_micros_per_order: floor, orders_per_second: rate, .. } = ceiling;
+    say(&format!("  together {floor:.0} µs: {rate:.0} orders/s"));
     Ok(ceiling)
 }
 
-async fn sql(stage: &Stage<'_>, orders: u64, place: usize, step: usize) -> Result<Part> {
+async fn sql(stage: &Stage<'_>, orders: u64, batches: BatchSizes) -> Result<Part> {
+    let BatchSizes { place, step, .. } = batches;
     let superuser = &stage.stack.description.database_url;
     let mut connection = PgConnection::connect(superuser).await?;
     let drop = || AssertSqlSafe(format!("DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)"));

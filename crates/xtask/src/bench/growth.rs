@@ -1,11 +1,8 @@
-//! What becomes of the system once many orders are in its databases.
+//! Fills the databases with finished orders.
 
 use anyhow::{Context, Result, ensure};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::length::Length;
-use super::phases::{closed, measured};
-use super::report::{Growth, Run};
 use super::stage::Stage;
 use crate::say;
 
@@ -27,17 +24,14 @@ const OWN: [(&str, &str, &str); 3] = [
     ("notification.notifications", "id", "uuidv7(clone.ago)"),
 ];
 
-/// Clones finished orders until there are so many, and measures the saturation again.
-pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: &Run) -> Result<Growth> {
-    say(&format!("\ngrowth: cloning finished orders up to {}", length.grown));
+/// Clones finished orders until there are so many; how many there are then.
+pub async fn fill_up(stage: &Stage<'_>, up_to: i64) -> Result<i64> {
+    say(&format!("\ngrowth: cloning finished orders up to {up_to}"));
     let mut database = stage.database().await?;
-    fill(&mut database, length.grown).await.context("cannot clone orders")?;
-    let orders_before = finished(&mut database).await?;
-    say(&format!("{orders_before} finished orders are there; as many orders as can be again"));
-    let run = measured(stage, &closed(stage, length.grown_seconds)?).await?;
-    let slower = run.slower_than(saturation);
-    let ratio = run.steady_per_second / saturation.steady_per_second;
-    Ok(Growth { orders_before, ratio, ratio_at_one_speed: ratio * slower, run })
+    fill(&mut database, up_to).await.context("cannot clone orders")?;
+    let there = finished(&mut database).await?;
+    say(&format!("{there} finished orders are there"));
+    Ok(there)
 }
 
 async fn finished(database: &mut PgConnection) -> Result<i64> {

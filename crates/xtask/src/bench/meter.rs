@@ -157,10 +157,12 @@ impl Spent {
     }
 }
 
-/// Bytes of all records below a folder of a broker's data, but for its own topics.
+/// Bytes of all records below a folder of a broker's data, but for its own topics and those of the ceiling, which it
+/// removes when it finds the time.
 fn log_bytes(data: &Path) -> u64 {
     let partitions = data.read_dir().into_iter().flatten().flatten();
-    let ours = partitions.filter(|entry| !entry.file_name().to_string_lossy().starts_with("__"));
+    let others = |name: &str| name.starts_with("__") || name.starts_with("ceiling.");
+    let ours = partitions.filter(|entry| !others(&entry.file_name().to_string_lossy()));
     let files = ours.filter_map(|entry| entry.path().read_dir().ok()).flatten().flatten();
     let logs = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "log"));
     logs.filter_map(|file| Some(file.metadata().ok()?.len())).sum()

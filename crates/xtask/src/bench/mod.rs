@@ -6,6 +6,8 @@
 //! * `generator`: runs `boutique-load`, which places the orders and sees them end.
 //! * `meter`: what an order costs: processor time, transactions, bytes, records, and how large batches were.
 //! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
+//! * `laps`: short loads that are compared with each other; `rounds`: one product compared with all, and the saturation
+//!   with the ceiling.
 //! * `audits`: whether everything adds up after each.
 //! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
 
@@ -14,6 +16,7 @@ mod batches;
 mod ceiling;
 mod generator;
 mod growth;
+mod laps;
 mod length;
 mod meter;
 mod options;
@@ -21,6 +24,7 @@ mod phases;
 mod plots;
 mod recovery;
 mod report;
+mod rounds;
 mod scale;
 mod stage;
 mod table;
@@ -32,9 +36,10 @@ use anyhow::{Context, Result, ensure};
 use bench::Outcome;
 use test_support::stack::checkout;
 
+use self::laps::{Course, Lap, median};
 use self::length::Length;
 use self::options::Phase;
-use self::report::{Report, Run, Scale};
+use self::report::{Growth, Report, Run};
 use self::stage::Stage;
 use crate::say;
 
@@ -84,7 +89,7 @@ struct Bench {
 
 impl Bench {
     async fn measure(&mut self) -> Result<()> {
-        if self.options.only != [Phase::Scale] {
+        if self.options.only != [Phase::Scale] || self.length.scales_on_stage() {
             let generator = self.generator.clone();
             stage::with(self.length.shape, &generator, async |stage| self.on(stage).await).await?;
         }
@@ -118,19 +123,6 @@ impl Bench {
             self.ended(stage, "saturation", &run).await?;
             self.report.saturation = Some(run);
         }
-        // As soon after it as can be: it is compared with it, and the machine's speed changes.
-        if self.options.asks_for(Phase::Ceiling) {
-            let saturation = self.saturation()?.clone();
-            let before = self.gauge(stage).await?;
-            let ceiling = ceiling::measure(stage, &length, &saturation.spent).await?;
-            let after = self.gauge(stage).await?;
-            let slower =
-                f64::midpoint(before.slower_than(&saturation), after.slower_than(&saturation));
-            let ratio = saturation.outcome.completed_per_second / ceiling.orders_per_second;
-            self.report.ratio_to_ceiling = Some(ratio);
-            self.report.ratio_to_ceiling_at_one_speed = Some(ratio / slower);
-            self.report.ceiling = Some(ceiling);
-        }
         if self.options.asks_for(Phase::Idle) {
             let idle = phases::idle(stage, &length).await?;
             self.ended(stage, "idle", &idle.run).await?;
@@ -145,13 +137,8 @@ impl Bench {
             self.ended(stage, "load80", &most.run).await?;
             self.report.load80 = Some(most);
         }
-        if self.options.asks_for(Phase::HotSku) {
-            let rate = self.saturation()?.outcome.completed_per_second;
-            let before = self.gauge(stage).await?;
-            let (run, on_hand) = phases::hot_sku(stage, &length, rate).await?;
-            self.ended(stage, "hotSku", &run).await?;
-            let after = self.gauge(stage).await?;
-            self.report.hot_sku = Some(phases::compared(run, on_hand, [&before, &after]));
+        if self.options.asks_for(Phase::Ceiling) || self.options.asks_for(Phase::HotSku) {
+            self.rounds(stage).await?;
         }
         if self.options.asks_for(Phase::Streams) {
             let sse = phases::streams(stage, &length).await?;
@@ -172,41 +159,82 @@ impl Bench {
             self.report.recovery = Some(recovery);
         }
         if self.options.asks_for(Phase::Growth) {
-            let growth = growth::measure(stage, &length, self.saturation()?).await?;
-            self.ended(stage, "growth", &growth.run).await?;
-            self.report.growth = Some(growth);
+            self.growth(stage).await?;
+        }
+        if self.options.asks_for(Phase::Scale) {
+            for &(partitions, counts) in length.scale.iter().filter(|(of, _)| length.is_stage(*of))
+            {
+                self.scale_on(stage, partitions, counts).await?;
+            }
         }
         Ok(())
     }
 
-    /// A short saturation before or behind what is compared with it: the machine's speed changes within minutes.
-    async fn gauge(&mut self, stage: &Stage<'_>) -> Result<Run> {
-        let plan = phases::closed(stage, self.length.gauge_seconds)?;
-        let run = phases::measured(stage, &plan).await?;
-        self.account("a short saturation", &run.outcome);
-        Ok(run)
+    /// Laps before and behind, between which many finished orders come into the databases.
+    async fn growth(&mut self, stage: &Stage<'_>) -> Result<()> {
+        let length = self.length;
+        let rate = self.saturation()?.outcome.completed_per_second;
+        let course = Course::new(rate, length.grown_seconds);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for _ in 0..length.grown_laps {
+            before.push(self.lap(stage, course, None).await?);
+        }
+        let orders_before = growth::fill_up(stage, length.grown).await?;
+        for _ in 0..length.grown_laps {
+            after.push(self.lap(stage, course, None).await?);
+        }
+        let of = |laps: &[Lap], figure: fn(&Lap) -> f64| median(laps.iter().map(figure));
+        let ratio = of(&after, Lap::at_one_speed) / of(&before, Lap::at_one_speed);
+        self.report.growth = Some(Growth {
+            orders_before,
+            ratio,
+            per_second: of(&after, Lap::per_second),
+            per_second_before: of(&before, Lap::per_second),
+            run: after.pop().context("no lap was done")?.run,
+        });
+        let broken = stage.audit().await?;
+        self.found("growth", broken);
+        Ok(())
     }
 
+    /// A short load that is compared with others.
+    async fn lap(&mut self, stage: &Stage<'_>, course: Course, sku: Option<String>) -> Result<Lap> {
+        let lap = course.lap(stage, sku).await?;
+        self.account("a lap", &lap.run.outcome);
+        lap.tell();
+        Ok(lap)
+    }
+
+    /// On stacks of their own, with other numbers of partitions.
     async fn scale(&mut self) -> Result<()> {
         let (length, generator) = (self.length, self.generator.clone());
-        for &(partitions, counts) in length.scale {
+        for &(partitions, counts) in length.scale.iter().filter(|(of, _)| !length.is_stage(*of)) {
             stage::with(scale::shape(partitions), &generator, async |stage| {
-                for (scale, placed) in scale::measure(stage, &length, partitions, counts).await? {
-                    let Scale { replicas, partitions, .. } = scale;
-                    let phase = format!("{replicas} replicas, {partitions} partitions");
-                    for outcome in &placed {
-                        self.account(&phase, outcome);
-                    }
-                    self.report.scale.push(scale);
-                }
-                let broken = stage.audit().await?;
-                self.found(&format!("{partitions} partitions"), broken);
+                self.scale_on(stage, partitions, counts).await?;
                 let broken = stage.audit_events().await?;
                 self.found(&format!("{partitions} partitions, of the events"), broken);
                 Ok(())
             })
             .await?;
         }
+        Ok(())
+    }
+
+    async fn scale_on(
+        &mut self,
+        stage: &Stage<'_>,
+        partitions: i32,
+        counts: &[usize],
+    ) -> Result<()> {
+        for (scale, placed) in scale::measure(stage, &self.length, partitions, counts).await? {
+            let phase = format!("{} replicas, {partitions} partitions", scale.replicas);
+            for outcome in &placed {
+                self.account(&phase, outcome);
+            }
+            self.report.scale.push(scale);
+        }
+        let broken = stage.audit().await?;
+        self.found(&format!("{partitions} partitions"), broken);
         Ok(())
     }
 

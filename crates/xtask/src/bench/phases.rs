@@ -4,9 +4,10 @@ use anyhow::Result;
 use bench::{Arrivals, Mix, Plan, Second, Streams};
 
 use super::generator;
+use super::laps::median;
 use super::length::Length;
-use super::meter::{Meter, unsigned};
-use super::report::{HotSku, Idle, Paced, Run, Sse};
+use super::meter::Meter;
+use super::report::{Idle, Paced, Run, Sse};
 use super::stage::Stage;
 use crate::say;
 
@@ -91,55 +92,9 @@ pub async fn paced(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<Pace
 /// a single pause of a server makes no trend.
 fn drift(series: &[Second]) -> f64 {
     let third = series.len() / 3;
-    let median = |seconds: &[Second]| {
-        let mut tails: Vec<f64> = seconds.iter().map(|second| second.p99_ms).collect();
-        tails.sort_unstable_by(f64::total_cmp);
-        tails.get(tails.len() / 2).copied().unwrap_or_default()
-    };
-    let (first, last) = (median(&series[..third]), median(&series[series.len() - third..]));
+    let tail = |seconds: &[Second]| median(seconds.iter().map(|second| second.p99_ms));
+    let (first, last) = (tail(&series[..third]), tail(&series[series.len() - third..]));
     if first > 0.0 { last / first } else { 1.0 }
-}
-
-/// All orders for one product, and how many pieces of it there were: enough for three in four, at the `rate` of the
-/// saturation.
-pub async fn hot_sku(stage: &Stage<'_>, length: &Length, rate: f64) -> Result<(Run, u32)> {
-    let seconds = length.hot_seconds;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "some number of pieces"
-    )]
-    let on_hand = (rate * seconds * 0.75) as u32;
-    say(&format!(
-        "\none product: {on_hand} pieces of it, {CONNECTIONS} connections for {seconds} s"
-    ));
-    let mut plan = closed(stage, seconds)?;
-    plan.skus = vec![stage.stock_of_one(on_hand).await?];
-    Ok((measured(stage, &plan).await?, on_hand))
-}
-
-/// Compares it with loads on all products before and behind it.
-pub fn compared(run: Run, on_hand: u32, [before, after]: [&Run; 2]) -> HotSku {
-    let sold_per_second = sold_per_second(&run.outcome.series);
-    let ratio = sold_per_second / f64::midpoint(before.steady_per_second, after.steady_per_second);
-    let slower = f64::midpoint(run.slower_than(before), run.slower_than(after));
-    HotSku {
-        ratio,
-        ratio_at_one_speed: ratio * slower,
-        sold_per_second,
-        sold_out: run.outcome.completed == u64::from(on_hand),
-        on_hand,
-        run,
-    }
-}
-
-/// How many orders were completed in a second while none was refused, without the second in which it began: behind the
-/// last piece come refusals, which are cheaper. 0 where that was no whole second.
-fn sold_per_second(series: &[Second]) -> f64 {
-    let Some((first, rest)) = series.split_first() else { return 0.0 };
-    let sold = rest.iter().take_while(|second| second.completed == second.ended);
-    let (completed, at) = sold.fold((0, first.at), |(sum, _), s| (sum + s.completed, s.at));
-    if at > first.at { unsigned(completed) / (at - first.at) } else { 0.0 }
 }
 
 /// Orders of every kind.
@@ -177,9 +132,6 @@ pub async fn streams(stage: &Stage<'_>, length: &Length) -> Result<Sse> {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
-    use bench::Outcome;
-
-    use super::super::meter::Spent;
     use super::*;
 
     #[test]
@@ -190,29 +142,5 @@ mod tests {
         let growing = series([10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]);
         assert_eq!(drift(&growing), 4.0);
         assert_eq!(drift(&[]), 1.0);
-    }
-
-    #[test]
-    fn a_product_is_compared_with_all_at_one_speed() {
-        let run = |ended, micros: u64| {
-            let cpu_micros = ended * micros;
-            let second =
-                |at| Second { at, ended, completed: ended, cpu_micros, ..Second::default() };
-            let series = [1.0, 2.0, 3.0].map(second).to_vec();
-            let outcome = Outcome { series, placed_in_seconds: 3.0, ..Outcome::default() };
-            Run::new(outcome, Spent::default())
-        };
-        let hot = compared(run(8, 60), 5, [&run(10, 40), &run(10, 40)]);
-        assert!((hot.ratio - 0.8).abs() < 1e-9 && (hot.ratio_at_one_speed - 1.2).abs() < 1e-9);
-    }
-
-    #[test]
-    fn seconds_with_refusals_are_none_in_which_there_were_pieces() {
-        let series = [(1.0, 100, 100), (2.0, 300, 300), (3.5, 450, 450), (4.5, 900, 300)];
-        let second = |(at, ended, completed)| Second { at, ended, completed, ..Second::default() };
-        let series = series.map(second);
-        assert_eq!(sold_per_second(&series), 750.0 / 2.5);
-        assert_eq!(sold_per_second(&series[..1]), 0.0);
-        assert_eq!(sold_per_second(&[]), 0.0);
     }
 }

@@ -36,12 +36,9 @@ pub struct Report {
     pub sse: Option<Sse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<Ceiling>,
-    /// Of the saturation, to the ceiling, as measured.
+    /// Of the saturation, to the ceiling, at one speed of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_ceiling: Option<f64>,
-    /// The same, had the machine been as fast before and after the ceiling was measured as during the saturation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ratio_to_ceiling_at_one_speed: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
     /// With several replicas and partitions.
@@ -94,8 +91,6 @@ pub struct Idle {
 pub struct Run {
     /// Orders that ended, in whichever way, in each second.
     pub ends_per_second: f64,
-    /// The same of the seconds in which orders were placed, the first left out: what ratios of loads are made of.
-    pub steady_per_second: f64,
     #[serde(flatten)]
     pub outcome: Outcome,
     pub spent: Spent,
@@ -121,17 +116,17 @@ pub struct Paced {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HotSku {
-    /// Of the orders that were completed in a second while there were pieces, to those of short saturations before and
-    /// behind it, all without the first second; as measured.
+    /// Of the orders that were completed in a second, to those of laps on all products before and behind, at one speed
+    /// of the machine; the median of the rounds.
     pub ratio: f64,
-    /// The same, had the machine been as fast as during those.
-    pub ratio_at_one_speed: f64,
-    /// Those orders.
+    pub rounds: Vec<f64>,
+    /// Those orders, likewise.
     pub sold_per_second: f64,
-    /// Whether the last piece was sold.
+    /// Whether the last piece was sold in each round.
     pub sold_out: bool,
-    /// Pieces there were.
-    pub on_hand: u32,
+    /// Pieces there were in each.
+    pub on_hand: u64,
+    /// The last round.
     #[serde(flatten)]
     pub run: Run,
 }
@@ -169,11 +164,35 @@ pub struct Ceiling {
     pub sql: Part,
     pub kafka: Part,
     pub http: Part,
+    pub batches: BatchSizes,
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchSizes {
     /// Orders in a transaction that places them, and in each further one, as in the saturation.
-    pub place_batch: usize,
-    pub step_batch: usize,
+    pub place: usize,
+    pub step: usize,
     /// Records handed over at once, likewise.
-    pub records_batch: usize,
+    pub records: usize,
+}
+
+impl Ceiling {
+    /// Of the parts, each in batches of these sizes.
+    pub fn new([sql, kafka, http]: [Part; 3], batches: BatchSizes) -> Self {
+        let floor = sql.micros() + kafka.micros() + http.micros();
+        #[allow(clippy::cast_precision_loss, reason = "a few processors")]
+        let orders_per_second = machine().cores as f64 * 1e6 / floor;
+        Self { orders_per_second, floor_micros_per_order: floor, sql, kafka, http, batches }
+    }
+
+    /// Of several rounds, of each part the median.
+    pub fn of_rounds(rounds: &[Self]) -> Option<Self> {
+        let part = |of: fn(&Self) -> Part| Part::of_rounds(rounds.iter().map(of).collect());
+        let parts = [part(|c| c.sql)?, part(|c| c.kafka)?, part(|c| c.http)?];
+        Some(Self::new(parts, rounds.first()?.batches))
+    }
 }
 
 /// One part.
@@ -186,22 +205,31 @@ pub struct Part {
 }
 
 impl Part {
+    /// The one with the median cost, or the dearer one of the two in the middle.
+    fn of_rounds(mut rounds: Vec<Self>) -> Option<Self> {
+        rounds.sort_unstable_by(|a, b| a.micros().total_cmp(&b.micros()));
+        rounds.get(rounds.len() / 2).copied()
+    }
+
     /// Of both sides.
     pub fn micros(&self) -> f64 {
         self.client_micros_per_order + self.server_micros_per_order
     }
 }
 
-/// The saturation again, with many orders from before.
+/// Laps with many orders from before.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Growth {
     /// Finished orders in the database when it began.
     pub orders_before: i64,
-    /// Of its steady rate, to that of the saturation, as measured.
+    /// Of the orders that the median lap completed in a second, to those before there were so many; at one speed of the
+    /// machine.
     pub ratio: f64,
-    /// The same, had the machine been as fast as during the saturation.
-    pub ratio_at_one_speed: f64,
+    /// Those orders.
+    pub per_second: f64,
+    pub per_second_before: f64,
+    /// The last of the laps.
     #[serde(flatten)]
     pub run: Run,
 }
@@ -242,14 +270,7 @@ impl Run {
         let ended = outcome.ended() as f64;
         let seconds = outcome.ended_in_seconds;
         let ends_per_second = if seconds > 0.0 { ended / seconds } else { 0.0 };
-        Self { ends_per_second, steady_per_second: outcome.steady_per_second(), outcome, spent }
-    }
-
-    /// How much slower the machine was than during `other`: by the load generator's processor time for an order, which
-    /// does the same for each in a closed loop. 1 where one of them was too short to tell.
-    pub fn slower_than(&self, other: &Self) -> f64 {
-        let [own, other] = [self, other].map(|run| run.outcome.steady_micros_per_order());
-        if own > 0.0 && other > 0.0 { own / other } else { 1.0 }
+        Self { ends_per_second, outcome, spent }
     }
 }
 

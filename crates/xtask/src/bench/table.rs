@@ -58,10 +58,8 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     if let Some(ceiling) = &report.ceiling {
         row("ceiling", rate(ceiling.orders_per_second));
     }
-    if let (Some(ratio), Some(at_one_speed)) =
-        (report.ratio_to_ceiling, report.ratio_to_ceiling_at_one_speed)
-    {
-        row("  of which is reached", ratios(ratio, at_one_speed));
+    if let Some(ratio) = report.ratio_to_ceiling {
+        row("  of which is reached, at one speed of the machine", percent(ratio));
     }
     for (what, paced) in [("at half the rate", &report.load50), ("at four fifths", &report.load80)]
     {
@@ -74,10 +72,10 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         }
     }
     if let Some(hot) = &report.hot_sku {
-        let ratios = ratios(hot.ratio, hot.ratio_at_one_speed);
+        let ratio = percent(hot.ratio);
         let sold = rate(hot.sold_per_second);
-        let until = if hot.sold_out { "until it was sold out" } else { "never sold out" };
-        row("one product", format!("{sold} {until}, {ratios} of all products"));
+        let until = if hot.sold_out { "until it is sold out" } else { "and some are left" };
+        row("one product", format!("{sold} {until}: {ratio} of all, at one speed of the machine"));
     }
     if let Some(mixed) = &report.mixed {
         row("every kind of order", rate(mixed.ends_per_second));
@@ -94,10 +92,14 @@ fn rows(report: &Report) -> Vec<(String, String)> {
     }
     if let Some(growth) = &report.growth {
         let what = format!("with {} orders from before", growth.orders_before);
-        let of = ratios(growth.ratio, growth.ratio_at_one_speed);
         row(
             &what,
-            format!("{}, {of} of the saturation", rate(growth.run.outcome.completed_per_second)),
+            format!(
+                "{} instead of {}: {}, at one speed of the machine",
+                rate(growth.per_second),
+                rate(growth.per_second_before),
+                percent(growth.ratio)
+            ),
         );
     }
     if let Some(recovery) = &report.recovery {
@@ -124,11 +126,6 @@ fn pair(median: f64, tail: f64) -> String {
 
 fn rate(rate: f64) -> String {
     format!("{rate:.0} orders/s")
-}
-
-/// A ratio as it was measured, and at one speed of the machine.
-fn ratios(measured: f64, at_one_speed: f64) -> String {
-    format!("{} ({} at one speed of the machine)", percent(measured), percent(at_one_speed))
 }
 
 fn percent(ratio: f64) -> String {

@@ -1,4 +1,3 @@
-use bench::Second;
 use serde_json::{Value, json};
 
 use super::*;
@@ -16,10 +15,9 @@ fn run() -> Run {
 }
 
 fn hot_sku() -> HotSku {
-    let (ratio, ratio_at_one_speed) = (0.9, 0.8);
     HotSku {
-        ratio,
-        ratio_at_one_speed,
+        ratio: 0.9,
+        rounds: vec![0.9],
         sold_per_second: 1.0,
         sold_out: true,
         on_hand: 5,
@@ -66,18 +64,6 @@ fn no_figure_of_a_load_hides_another_of_the_same_name() {
     assert_eq!(report["sse"]["streams"], json!(10_000));
     assert_eq!(report["sse"]["peakRssMiB"], json!(200.0));
     assert_eq!(report["sse"]["p99Ms"], json!(2.0));
-}
-
-#[test]
-fn a_machine_is_slower_where_the_generator_takes_longer_for_an_order() {
-    let run = |micros: u64| {
-        let second = |at| Second { at, ended: 10, cpu_micros: 10 * micros, ..Second::default() };
-        let series = [1.0, 2.0, 3.0].map(second).to_vec();
-        let outcome = Outcome { series, placed_in_seconds: 3.0, ..Outcome::default() };
-        Run::new(outcome, Spent::default())
-    };
-    assert!((run(60).slower_than(&run(40)) - 1.5).abs() < 1e-9);
-    assert!((run(60).slower_than(&run(0)) - 1.0).abs() < 1e-9, "not known");
 }
 
 #[test]

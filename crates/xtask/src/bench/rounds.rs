@@ -1,0 +1,141 @@
+//! One product compared with all of them, and the saturation with its ceiling, in turn.
+
+use anyhow::Result;
+
+use super::Bench;
+use super::laps::{Course, Lap, median, slowness};
+use super::options::Phase;
+use super::report::{Ceiling, HotSku, Run};
+use super::stage::Stage;
+use super::{ceiling, table};
+use crate::say;
+
+/// Laps on all products, and one on a single product between them.
+struct Round {
+    before: Lap,
+    one: Option<Lap>,
+    after: Lap,
+}
+
+impl Bench {
+    /// In each round a lap on one product between two on all; and the ceiling between the rounds.
+    pub(super) async fn rounds(&mut self, stage: &Stage<'_>) -> Result<()> {
+        let saturation = self.saturation()?.clone();
+        let course = Course::new(saturation.outcome.completed_per_second, self.length.lap_seconds);
+        let (mut rounds, mut ceilings) = (Vec::new(), Vec::new());
+        for number in 1..=self.length.rounds {
+            if number > 1 && self.options.asks_for(Phase::Ceiling) {
+                ceilings.push(ceiling::measure(stage, &self.length, &saturation.spent).await?);
+            }
+            say(&format!("\nround {number}, in laps of {} orders", course.orders));
+            let before = self.lap(stage, course, None).await?;
+            let one = if self.options.asks_for(Phase::HotSku) {
+                let sku = stage.stock_of_one(u32::try_from(course.pieces())?).await?;
+                Some(self.lap(stage, course, Some(sku)).await?)
+            } else {
+                None
+            };
+            let after = self.lap(stage, course, None).await?;
+            rounds.push(Round { before, one, after });
+        }
+        if let Some(ceiling) = Ceiling::of_rounds(&ceilings) {
+            self.report.ratio_to_ceiling = Some(reached(&saturation, &rounds, &ceilings));
+            self.report.ceiling = Some(ceiling);
+        }
+        self.report.hot_sku = hot_sku(rounds, course.pieces());
+        if let Some(hot) = &self.report.hot_sku {
+            say("\none product, the last round");
+            table::tell(&hot.run);
+        }
+        let broken = stage.audit().await?;
+        self.found("the rounds", broken);
+        Ok(())
+    }
+}
+
+/// How much of the ceiling the saturation has reached, had the machine been as fast during the saturation as around each
+/// ceiling: the median of them.
+fn reached(saturation: &Run, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
+    let rate = saturation.outcome.completed_per_second;
+    median(ceilings.iter().zip(rounds.windows(2)).map(|(ceiling, around)| {
+        let slower = f64::midpoint(around[0].after.slowness(), around[1].before.slowness())
+            / slowness(saturation);
+        rate / ceiling.orders_per_second / slower
+    }))
+}
+
+/// One product against all, where that was measured.
+fn hot_sku(rounds: Vec<Round>, pieces: u64) -> Option<HotSku> {
+    let mut laps = Vec::new();
+    let mut ratios = Vec::new();
+    for Round { before, one, after } in rounds {
+        let one = one?;
+        let all = f64::midpoint(before.at_one_speed(), after.at_one_speed());
+        ratios.push(one.at_one_speed() / all);
+        laps.push(one);
+    }
+    Some(HotSku {
+        ratio: median(ratios.iter().copied()),
+        rounds: ratios,
+        sold_per_second: median(laps.iter().map(Lap::per_second)),
+        sold_out: laps.iter().all(|lap| lap.run.outcome.completed == pieces),
+        on_hand: pieces,
+        run: laps.pop()?.run,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bench::{Floor, Outcome};
+
+    use super::super::meter::Spent;
+    use super::super::report::{BatchSizes, Part};
+    use super::*;
+
+    fn run(completed_per_second: f64, cpu_micros: u64, completed: u64) -> Run {
+        let outcome = Outcome { completed_per_second, cpu_micros, completed, ..Outcome::default() };
+        Run::new(outcome, Spent { orders: 1, ..Spent::default() })
+    }
+
+    fn lap(per_second: f64, micros: u64) -> Lap {
+        Lap { run: run(per_second, micros, 90) }
+    }
+
+    fn round(before: f64, one: Option<f64>, after: f64, micros: u64) -> Round {
+        Round {
+            before: lap(before, micros),
+            one: one.map(|one| lap(one, micros)),
+            after: lap(after, micros),
+        }
+    }
+
+    fn ceiling(micros: f64) -> Ceiling {
+        let measured = Floor { orders: 1, seconds: 1.0, cpu_micros: 0, child_cpu_micros: 0 };
+        let part = |micros| Part {
+            client_micros_per_order: micros,
+            server_micros_per_order: 0.0,
+            measured,
+        };
+        let batches = BatchSizes { place: 1, step: 1, records: 1 };
+        Ceiling::new([part(micros), part(0.0), part(0.0)], batches)
+    }
+
+    #[test]
+    fn a_machine_that_became_slower_behind_the_saturation_changes_no_share_of_the_ceiling() {
+        let saturation = run(500.0, 40, 100);
+        let rounds = |micros| [round(1.0, None, 1.0, micros), round(1.0, None, 1.0, micros)];
+        let share = 500.0 / ceiling(250.0).orders_per_second;
+        assert!((reached(&saturation, &rounds(40), &[ceiling(250.0)]) - share).abs() < 1e-9);
+        assert!((reached(&saturation, &rounds(60), &[ceiling(375.0)]) - share).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_product_is_compared_with_all_in_each_round() {
+        let rounds = || vec![round(100.0, Some(60.0), 50.0, 1), round(50.0, Some(45.0), 50.0, 1)];
+        let hot = hot_sku(rounds(), 90).unwrap();
+        assert!((hot.ratio - 0.85).abs() < 1e-9 && hot.sold_out);
+        assert_eq!(hot.rounds.len(), 2);
+        assert!(!hot_sku(rounds(), 91).unwrap().sold_out);
+        assert!(hot_sku(vec![round(1.0, None, 1.0, 1)], 90).is_none());
+    }
+}
