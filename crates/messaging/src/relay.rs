@@ -144,7 +144,8 @@ impl Relay {
                 self.publish(&mut producer, &rows, age, &mut connection).await?;
                 published.extend(rows.iter().map(|row| row.id));
             }
-            // Rows that nobody told of are another replica's, which may have more by now.
+            // Rows that nobody told of may be another replica's, which may have more by now. Those that come while this
+            // replica's own are published wait for its next commit or poll.
             let may_be_more = fills_a_batch(&rows) || !(woken || rows.is_empty());
             woken = false;
             if may_be_more {
@@ -153,9 +154,11 @@ impl Relay {
             // What was published is deleted with the statement that reads what is next: where commits follow each
             // other, one statement for each.
             tokio::select! {
+                // What was committed before the end is published.
+                biased;
                 () = self.outbox.committed() => woken = true,
-                () = tokio::time::sleep(POLL) => {}
                 () = shutdown.cancelled() => if published.is_empty() { return Ok(()) },
+                () = tokio::time::sleep(POLL) => {}
             }
         }
     }
