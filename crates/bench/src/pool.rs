@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -12,12 +13,17 @@ use tokio::sync::Semaphore;
 
 use crate::connection::{Answer, Connection};
 
+/// How long a connection may have been idle to be used again. The services end theirs after ten seconds without a word,
+/// and a request that is on its way then is lost.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// Whoever finds no free connection waits for one, those first who came first.
 #[derive(Debug)]
 pub struct Pool {
     replicas: Vec<SocketAddr>,
     turns: Semaphore,
-    idle: Mutex<Vec<Connection>>,
+    /// Each with the moment since when.
+    idle: Mutex<Vec<(Connection, Instant)>>,
     opened: AtomicUsize,
     open: AtomicUsize,
     most: AtomicUsize,
@@ -45,7 +51,10 @@ impl Pool {
         };
         let answer = connection.ask(request).await;
         if answer.is_ok() && connection.is_open() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((connection, Instant::now()));
         } else {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
@@ -57,11 +66,11 @@ impl Pool {
         self.most.load(Ordering::Relaxed)
     }
 
-    /// One that is open and not in use.
+    /// One that is open and not in use, and was until lately.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(connection) = idle.pop() {
-            if connection.is_open() {
+        while let Some((connection, since)) = idle.pop() {
+            if connection.is_open() && since.elapsed() < FRESH {
                 return Some(connection);
             }
             self.open.fetch_sub(1, Ordering::Relaxed);

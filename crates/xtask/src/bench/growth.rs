@@ -48,9 +48,12 @@ async fn fill(database: &mut PgConnection, up_to: i64) -> Result<()> {
     if missing <= 0 {
         return Ok(());
     }
-    sqlx::raw_sql("CREATE TEMP TABLE clone (old uuid, new uuid, ago interval)")
-        .execute(&mut *database)
-        .await?;
+    // They are sorted in memory.
+    sqlx::raw_sql(
+        "SET work_mem = '1GB'; CREATE TEMP TABLE clone (old uuid, new uuid, ago interval)",
+    )
+    .execute(&mut *database)
+    .await?;
     sqlx::query(
         "INSERT INTO clone SELECT id, uuidv7(ago), ago FROM (
              SELECT id, -interval '1 day' - (($1 - row_number() OVER (ORDER BY turn, id)) * interval '1 second')

@@ -19,7 +19,7 @@ use crate::say;
 const SECONDS: f64 = 120.0;
 
 /// How many orders a lap has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Course {
     pub orders: u64,
 }
@@ -49,6 +49,7 @@ impl Course {
     /// Places the orders; for one product, if one is named.
     pub async fn lap(self, stage: &Stage<'_>, sku: Option<String>) -> Result<Lap> {
         stage.settled().await?;
+        stage.sync().await?;
         // Whole pages are logged behind one: as many in each lap.
         raw_sql("CHECKPOINT").execute(&mut stage.database().await?).await?;
         let (seconds, orders) = (SECONDS, Some(self.orders));
@@ -70,20 +71,16 @@ impl Lap {
         self.per_second() * self.slowness()
     }
 
-    /// How slow the machine was.
+    /// How slow the machine was: the load generator's processor time for an order, in microseconds. It does the same for
+    /// each of a lap.
     pub fn slowness(&self) -> f64 {
-        slowness(&self.run)
+        unsigned(self.run.outcome.cpu_micros) / unsigned(self.run.spent.orders.max(1))
     }
 
     pub fn tell(&self) {
         let (rate, micros) = (self.per_second(), self.slowness());
         say(&format!("  a lap: {rate:.0} orders/s, {micros:.1} µs of the generator for each"));
     }
-}
-
-/// The load generator's processor time for an order, in microseconds: it does the same for each of a closed loop.
-pub fn slowness(run: &Run) -> f64 {
-    unsigned(run.outcome.cpu_micros) / unsigned(run.spent.orders.max(1))
 }
 
 /// The median; 0 of nothing.

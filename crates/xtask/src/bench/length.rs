@@ -47,23 +47,23 @@ impl Length {
 
 /// Below a quarter of an hour.
 pub const WHOLE: Length = Length {
-    shape: Shape { customers: 256, skus: 1000, partitions: PARTITIONS },
+    shape: Shape { customers: 512, skus: 1000, partitions: PARTITIONS },
     warm_up_seconds: 4.0,
     idle_seconds: 20.0,
     saturation_seconds: 60.0,
-    paced_seconds: 20.0,
-    other_seconds: 10.0,
+    paced_seconds: 15.0,
+    other_seconds: 8.0,
     streams: 10_000,
     grown: 1_000_000,
     grown_laps: 2,
-    grown_seconds: 8.0,
-    scale: &[(6, &[1, 2, 4]), (12, &[1, 2, 4]), (24, &[1, 2, 4])],
-    scale_seconds: 5.0,
+    grown_seconds: 6.0,
+    scale: &[(6, &[1, 2, 4]), (12, &[1, 4]), (24, &[1, 4])],
+    scale_seconds: 3.5,
     backlog: 200_000,
     ceiling_orders: 8_000,
     ceiling_seconds: 3.0,
     rounds: 3,
-    lap_seconds: 8.0,
+    lap_seconds: 6.0,
 };
 
 /// Below three minutes, most of them of starting and signing up.

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use bench::Outcome;
+use bench::{Outcome, StreamsOutcome};
 use test_support::stack::checkout;
 
 use self::laps::{Course, Lap, median};
@@ -123,6 +123,12 @@ impl Bench {
             self.ended(stage, "saturation", &run).await?;
             self.report.saturation = Some(run);
         }
+        let behind = if self.options.asks_for(Phase::Ceiling) {
+            // By which the saturation is compared with laps that are run later.
+            Some(self.lap(stage, self.course(length.lap_seconds)?, None).await?)
+        } else {
+            None
+        };
         if self.options.asks_for(Phase::Idle) {
             let idle = phases::idle(stage, &length).await?;
             self.ended(stage, "idle", &idle.run).await?;
@@ -138,7 +144,7 @@ impl Bench {
             self.report.load80 = Some(most);
         }
         if self.options.asks_for(Phase::Ceiling) || self.options.asks_for(Phase::HotSku) {
-            self.rounds(stage).await?;
+            self.rounds(stage, behind).await?;
         }
         if self.options.asks_for(Phase::Streams) {
             let sse = phases::streams(stage, &length).await?;
@@ -173,8 +179,7 @@ impl Bench {
     /// Laps before and behind, between which many finished orders come into the databases.
     async fn growth(&mut self, stage: &Stage<'_>) -> Result<()> {
         let length = self.length;
-        let rate = self.saturation()?.outcome.completed_per_second;
-        let course = Course::new(rate, length.grown_seconds);
+        let course = self.course(length.grown_seconds)?;
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for _ in 0..length.grown_laps {
             before.push(self.lap(stage, course, None).await?);
@@ -195,6 +200,11 @@ impl Bench {
         let broken = stage.audit().await?;
         self.found("growth", broken);
         Ok(())
+    }
+
+    /// For laps of about so many seconds.
+    fn course(&self, seconds: f64) -> Result<Course> {
+        Ok(Course::new(self.saturation()?.outcome.completed_per_second, seconds))
     }
 
     /// A short load that is compared with others.
@@ -276,14 +286,18 @@ impl Bench {
     }
 }
 
-/// Requests that were not accepted, or not answered. No latency is known of them, so a load in which there are any has
-/// looked better than it was.
+/// Requests that were not accepted, or not answered, and ends that streams have not told. No latency is known of them, so
+/// a load in which there are any has looked better than it was.
 fn came_to_nothing(outcome: &Outcome) -> Option<String> {
-    let Outcome { refused, errors, first_error, .. } = outcome;
-    (outcome.refusals() + errors > 0).then(|| {
+    let Outcome { refused, errors, first_error, streams, .. } = outcome;
+    if outcome.refusals() + errors > 0 {
         let error = first_error.as_deref().unwrap_or("none");
-        format!("requests were refused ({refused:?}) or failed ({errors}, the first: {error})")
-    })
+        return Some(format!(
+            "requests were refused ({refused:?}) or failed ({errors}, the first: {error})"
+        ));
+    }
+    let StreamsOutcome { missed, expected, .. } = streams.as_ref()?;
+    (*missed > 0).then(|| format!("streams have not told {missed} of {expected} ends"))
 }
 
 #[cfg(test)]
@@ -298,5 +312,11 @@ mod tests {
         let first_error = Some("timed out".to_owned());
         let failed = Outcome { errors: 1, first_error, ..Outcome::default() };
         assert!(came_to_nothing(&failed).unwrap().contains("timed out"));
+        let told = |missed| {
+            let streams = StreamsOutcome { missed, expected: 9, ..StreamsOutcome::default() };
+            came_to_nothing(&Outcome { streams: Some(streams), ..Outcome::default() })
+        };
+        assert_eq!(told(0), None);
+        assert!(told(2).unwrap().contains("2 of 9"));
     }
 }

@@ -41,9 +41,8 @@ pub fn closed(stage: &Stage<'_>, seconds: f64) -> Result<Plan> {
 /// Few orders, which are told on streams.
 pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
     say(&format!("\nidle: {IDLE_RATE} orders/s"));
-    // What the loads before have left in files would be written to disk beside these orders, whose commits wait for it.
     // No checkpoint: behind it the log has whole pages, which these orders would pay for.
-    tokio::task::spawn_blocking(nix::unistd::sync).await?;
+    stage.sync().await?;
     let arrivals = Arrivals::Open {
         rate: IDLE_RATE,
         seconds: length.idle_seconds,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Bench;
-use super::laps::{Course, Lap, median, slowness};
+use super::laps::{Lap, median};
 use super::options::Phase;
 use super::report::{Ceiling, HotSku, Run};
 use super::stage::Stage;
@@ -18,10 +18,11 @@ struct Round {
 }
 
 impl Bench {
-    /// In each round a lap on one product between two on all; and the ceiling between the rounds.
-    pub(super) async fn rounds(&mut self, stage: &Stage<'_>) -> Result<()> {
+    /// In each round a lap on one product between two on all; and the ceiling between the rounds. For that, there was a lap
+    /// `behind` the saturation.
+    pub(super) async fn rounds(&mut self, stage: &Stage<'_>, behind: Option<Lap>) -> Result<()> {
         let saturation = self.saturation()?.clone();
-        let course = Course::new(saturation.outcome.completed_per_second, self.length.lap_seconds);
+        let course = self.course(self.length.lap_seconds)?;
         let (mut rounds, mut ceilings) = (Vec::new(), Vec::new());
         for number in 1..=self.length.rounds {
             if number > 1 && self.options.asks_for(Phase::Ceiling) {
@@ -38,9 +39,9 @@ impl Bench {
             let after = self.lap(stage, course, None).await?;
             rounds.push(Round { before, one, after });
         }
-        if let Some(ceiling) = Ceiling::of_rounds(&ceilings) {
-            self.report.ratio_to_ceiling = Some(reached(&saturation, &rounds, &ceilings));
-            self.report.ceiling = Some(ceiling);
+        if let Some(behind) = behind {
+            self.report.ratio_to_ceiling = Some(reached(&saturation, &behind, &rounds, &ceilings));
+            self.report.ceiling = Ceiling::of_rounds(&ceilings);
         }
         self.report.hot_sku = hot_sku(rounds, course.pieces());
         if let Some(hot) = &self.report.hot_sku {
@@ -53,13 +54,13 @@ impl Bench {
     }
 }
 
-/// How much of the ceiling the saturation has reached, had the machine been as fast during the saturation as around each
-/// ceiling: the median of them.
-fn reached(saturation: &Run, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
+/// How much of the ceiling the saturation has reached, had the machine been as fast in the lap `behind` it as in those
+/// around each ceiling: the median of them.
+fn reached(saturation: &Run, behind: &Lap, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
     let rate = saturation.outcome.completed_per_second;
     median(ceilings.iter().zip(rounds.windows(2)).map(|(ceiling, around)| {
         let slower = f64::midpoint(around[0].after.slowness(), around[1].before.slowness())
-            / slowness(saturation);
+            / behind.slowness();
         rate / ceiling.orders_per_second / slower
     }))
 }
@@ -101,12 +102,9 @@ mod tests {
         Lap { run: run(per_second, micros, 90) }
     }
 
-    fn round(before: f64, one: Option<f64>, after: f64, micros: u64) -> Round {
-        Round {
-            before: lap(before, micros),
-            one: one.map(|one| lap(one, micros)),
-            after: lap(after, micros),
-        }
+    /// Orders a second, of which one product's were sold on a machine of half the speed.
+    fn round(before: f64, one: Option<f64>, after: f64) -> Round {
+        Round { before: lap(before, 10), one: one.map(|one| lap(one, 20)), after: lap(after, 10) }
     }
 
     fn ceiling(micros: f64) -> Ceiling {
@@ -122,20 +120,27 @@ mod tests {
 
     #[test]
     fn a_machine_that_became_slower_behind_the_saturation_changes_no_share_of_the_ceiling() {
-        let saturation = run(500.0, 40, 100);
-        let rounds = |micros| [round(1.0, None, 1.0, micros), round(1.0, None, 1.0, micros)];
+        let (saturation, behind) = (run(500.0, 30, 100), lap(1.0, 40));
         let share = 500.0 / ceiling(250.0).orders_per_second;
-        assert!((reached(&saturation, &rounds(40), &[ceiling(250.0)]) - share).abs() < 1e-9);
-        assert!((reached(&saturation, &rounds(60), &[ceiling(375.0)]) - share).abs() < 1e-9);
+        // Of the second ceiling, at half the speed, and of the third, at a quarter.
+        let laps =
+            |before, after| Round { before: lap(1.0, before), one: None, after: lap(1.0, after) };
+        let rounds = [laps(7, 40), laps(40, 60), laps(100, 160), laps(160, 7)];
+        let ceilings = [ceiling(250.0), ceiling(500.0), ceiling(1_000.0)];
+        for (at, measured) in ceilings.iter().enumerate() {
+            let around = &rounds[at..at + 2];
+            let reached = reached(&saturation, &behind, around, std::slice::from_ref(measured));
+            assert!((reached - share).abs() < 1e-9, "{at}: {reached}");
+        }
     }
 
     #[test]
     fn one_product_is_compared_with_all_in_each_round() {
-        let rounds = || vec![round(100.0, Some(60.0), 50.0, 1), round(50.0, Some(45.0), 50.0, 1)];
+        let rounds = || vec![round(100.0, Some(30.0), 50.0), round(50.0, Some(22.5), 50.0)];
         let hot = hot_sku(rounds(), 90).unwrap();
         assert!((hot.ratio - 0.85).abs() < 1e-9 && hot.sold_out);
         assert_eq!(hot.rounds.len(), 2);
         assert!(!hot_sku(rounds(), 91).unwrap().sold_out);
-        assert!(hot_sku(vec![round(1.0, None, 1.0, 1)], 90).is_none());
+        assert!(hot_sku(vec![round(1.0, None, 1.0)], 90).is_none());
     }
 }

@@ -14,7 +14,7 @@ use crate::say;
 const CUSTOMERS: usize = 64;
 const SKUS: usize = 100;
 /// Seconds of load before each measurement.
-const WARM_UP: f64 = 2.5;
+const WARM_UP: f64 = 2.0;
 
 /// A stack of few customers with so many partitions of each topic.
 pub fn shape(partitions: i32) -> Shape {
