@@ -25,7 +25,7 @@ reset: needs ## Stop everything and delete its data; downloads are kept
 demo: needs ## Place orders of every kind and watch them end
 	@cargo xtask demo $(ARGS)
 
-# Below a quarter of an hour, builds left out; make bench QUICK=1 takes three minutes.
+# A quarter of an hour, a little more on a slow machine, builds left out; make bench QUICK=1 takes three minutes.
 bench: needs ## Measure how long an order takes, how many there can be, and what each costs
 	@cargo xtask bench $(if $(QUICK),--quick) $(ARGS)
 
