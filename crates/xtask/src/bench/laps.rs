@@ -6,11 +6,10 @@
 //! the second in which it fills up and runs empty all loads are alike, which brings a ratio of 0.8 to 0.83 at the most.
 
 use anyhow::Result;
-use bench::{Arrivals, Mix};
 use sqlx::raw_sql;
 
 use super::meter::unsigned;
-use super::phases::{CONNECTIONS, measured};
+use super::phases::{closed_up_to, measured};
 use super::report::Run;
 use super::stage::Stage;
 use crate::say;
@@ -52,9 +51,7 @@ impl Course {
         stage.sync().await?;
         // Whole pages are logged behind one: as many in each lap.
         raw_sql("CHECKPOINT").execute(&mut stage.database().await?).await?;
-        let (seconds, orders) = (SECONDS, Some(self.orders));
-        let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders };
-        let mut plan = stage.plan(arrivals, Mix::default())?;
+        let mut plan = closed_up_to(stage, self.orders, SECONDS)?;
         plan.skus = sku.map_or(plan.skus, |sku| vec![sku]);
         Ok(Lap { run: measured(stage, &plan).await? })
     }

@@ -154,7 +154,7 @@ impl Bench {
         self.with_more_to_them(stage).await
     }
 
-    /// The rest, in an order in which the databases grow last.
+    /// The rest: the databases grow behind what is measured without many orders.
     async fn with_more_to_them(&mut self, stage: &Stage<'_>) -> Result<()> {
         let length = self.length;
         if self.options.asks_for(Phase::Recovery) {
@@ -197,9 +197,7 @@ impl Bench {
             per_second_before: of(&before, Lap::per_second),
             run: after.pop().context("no lap was done")?.run,
         });
-        let broken = stage.audit().await?;
-        self.found("growth", broken);
-        Ok(())
+        self.audited(stage, "growth").await
     }
 
     /// For laps of about so many seconds.
@@ -243,9 +241,7 @@ impl Bench {
             }
             self.report.scale.push(scale);
         }
-        let broken = stage.audit().await?;
-        self.found(&format!("{partitions} partitions"), broken);
-        Ok(())
+        self.audited(stage, &format!("{partitions} partitions")).await
     }
 
     fn saturation(&self) -> Result<&Run> {
@@ -256,8 +252,13 @@ impl Bench {
     async fn ended(&mut self, stage: &Stage<'_>, phase: &str, run: &Run) -> Result<()> {
         table::tell(run);
         self.account(phase, &run.outcome);
+        self.audited(stage, phase).await
+    }
+
+    /// Audits the databases.
+    async fn audited(&mut self, stage: &Stage<'_>, after: &str) -> Result<()> {
         let broken = stage.audit().await?;
-        self.found(phase, broken);
+        self.found(after, broken);
         Ok(())
     }
 

@@ -34,7 +34,16 @@ pub async fn measured(stage: &Stage<'_>, plan: &Plan) -> Result<Run> {
 
 /// As many orders as can be.
 pub fn closed(stage: &Stage<'_>, seconds: f64) -> Result<Plan> {
-    let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders: None };
+    closed_loop(stage, None, seconds)
+}
+
+/// So many orders as fast as can be, for so long at the most.
+pub fn closed_up_to(stage: &Stage<'_>, orders: u64, seconds: f64) -> Result<Plan> {
+    closed_loop(stage, Some(orders), seconds)
+}
+
+fn closed_loop(stage: &Stage<'_>, orders: Option<u64>, seconds: f64) -> Result<Plan> {
+    let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders };
     stage.plan(arrivals, Mix::default())
 }
 

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::generator;
 use super::length::Length;
 use super::meter::Meter;
-use super::phases::CONNECTIONS;
+use super::phases::{CONNECTIONS, closed_up_to};
 use super::report::{Recovery, Run};
 use super::stage::Stage;
 use crate::say;
@@ -41,9 +41,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
     sqlx::raw_sql(lock).execute(&mut holder).await?;
 
     let orders = u64::try_from(backlog)? / HELD_PER_ORDER;
-    let seconds = PATIENCE.as_secs_f64();
-    let arrivals = Arrivals::Closed { connections: CONNECTIONS, seconds, orders: Some(orders) };
-    let plan = stage.plan(arrivals, Mix::default())?;
+    let plan = closed_up_to(stage, orders, PATIENCE.as_secs_f64())?;
     let placing = async { generator::run(&stage.generator, &plan).await };
     let recovering = async {
         until(stage, |waiting| waiting >= backlog * 99 / 100).await.context("records to wait")?;

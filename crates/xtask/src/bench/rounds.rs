@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Bench;
 use super::laps::{Lap, median};
 use super::options::Phase;
-use super::report::{Ceiling, HotSku, Run};
+use super::report::{Ceiling, HotSku};
 use super::stage::Stage;
 use super::{ceiling, table};
 use crate::say;
@@ -21,12 +21,13 @@ impl Bench {
     /// In each round a lap on one product between two on all; and the ceiling between the rounds. For that, there was a lap
     /// `behind` the saturation.
     pub(super) async fn rounds(&mut self, stage: &Stage<'_>, behind: Option<Lap>) -> Result<()> {
-        let saturation = self.saturation()?.clone();
+        let saturation = self.saturation()?;
+        let (rate, spent) = (saturation.outcome.completed_per_second, saturation.spent.clone());
         let course = self.course(self.length.lap_seconds)?;
         let (mut rounds, mut ceilings) = (Vec::new(), Vec::new());
         for number in 1..=self.length.rounds {
             if number > 1 && self.options.asks_for(Phase::Ceiling) {
-                ceilings.push(ceiling::measure(stage, &self.length, &saturation.spent).await?);
+                ceilings.push(ceiling::measure(stage, &self.length, &spent).await?);
             }
             say(&format!("\nround {number}, in laps of {} orders", course.orders));
             let before = self.lap(stage, course, None).await?;
@@ -40,7 +41,7 @@ impl Bench {
             rounds.push(Round { before, one, after });
         }
         if let Some(behind) = behind {
-            self.report.ratio_to_ceiling = Some(reached(&saturation, &behind, &rounds, &ceilings));
+            self.report.ratio_to_ceiling = Some(reached(rate, &behind, &rounds, &ceilings));
             self.report.ceiling = Ceiling::of_rounds(&ceilings);
         }
         self.report.hot_sku = hot_sku(rounds, course.pieces());
@@ -48,16 +49,13 @@ impl Bench {
             say("\none product, the last round");
             table::tell(&hot.run);
         }
-        let broken = stage.audit().await?;
-        self.found("the rounds", broken);
-        Ok(())
+        self.audited(stage, "the rounds").await
     }
 }
 
-/// How much of the ceiling the saturation has reached, had the machine been as fast in the lap `behind` it as in those
+/// How much of the ceiling the `rate` of the saturation has reached, had the machine been as fast in the lap `behind` it as in those
 /// around each ceiling: the median of them.
-fn reached(saturation: &Run, behind: &Lap, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
-    let rate = saturation.outcome.completed_per_second;
+fn reached(rate: f64, behind: &Lap, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
     median(ceilings.iter().zip(rounds.windows(2)).map(|(ceiling, around)| {
         let slower = f64::midpoint(around[0].after.slowness(), around[1].before.slowness())
             / behind.slowness();
@@ -90,16 +88,13 @@ mod tests {
     use bench::{Floor, Outcome};
 
     use super::super::meter::Spent;
-    use super::super::report::{BatchSizes, Part};
+    use super::super::report::{BatchSizes, Part, Run};
     use super::*;
 
-    fn run(completed_per_second: f64, cpu_micros: u64, completed: u64) -> Run {
-        let outcome = Outcome { completed_per_second, cpu_micros, completed, ..Outcome::default() };
-        Run::new(outcome, Spent { orders: 1, ..Spent::default() })
-    }
-
-    fn lap(per_second: f64, micros: u64) -> Lap {
-        Lap { run: run(per_second, micros, 90) }
+    fn lap(completed_per_second: f64, cpu_micros: u64) -> Lap {
+        let outcome =
+            Outcome { completed_per_second, cpu_micros, completed: 90, ..Outcome::default() };
+        Lap { run: Run::new(outcome, Spent { orders: 1, ..Spent::default() }) }
     }
 
     /// Orders a second, of which one product's were sold on a machine of half the speed.
@@ -120,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_became_slower_behind_the_saturation_changes_no_share_of_the_ceiling() {
-        let (saturation, behind) = (run(500.0, 30, 100), lap(1.0, 40));
+        let behind = lap(1.0, 40);
         let share = 500.0 / ceiling(250.0).orders_per_second;
         // Of the second ceiling, at half the speed, and of the third, at a quarter.
         let laps =
@@ -129,7 +124,7 @@ mod tests {
         let ceilings = [ceiling(250.0), ceiling(500.0), ceiling(1_000.0)];
         for (at, measured) in ceilings.iter().enumerate() {
             let around = &rounds[at..at + 2];
-            let reached = reached(&saturation, &behind, around, std::slice::from_ref(measured));
+            let reached = reached(500.0, &behind, around, std::slice::from_ref(measured));
             assert!((reached - share).abs() < 1e-9, "{at}: {reached}");
         }
     }
