@@ -1,5 +1,5 @@
 #!/bin/sh
-# What compiling needs: cargo, a C compiler and make (the Kafka client is built from C), and OpenSSL with its
+# What compiling needs: cargo, a C compiler and make (the Kafka client and the allocator are built from C), and OpenSSL with its
 # headers. What is missing of C is installed where that is allowed; whatever else is missing is named with its
 # command.
 set -eu
