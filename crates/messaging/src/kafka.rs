@@ -151,8 +151,15 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "2000");
-        if !is_urgent {
-            // Every answer costs the broker as much as publishing a batch: a few a second are enough.
+        // Every answer costs the brokers as much as publishing a batch.
+        if is_urgent {
+            // Once so many records wait, of all partitions together, no more are asked for until the next batch has
+            // taken them. Not so few that this happens while there is little to do: where librdkafka looks at its
+            // queue while it is emptied, it asks for some partitions without the others, and for those only when the
+            // answer is there. So that does not take long, either.
+            config.set("queued.min.messages", "16").set("fetch.wait.max.ms", "100");
+        } else {
+            // A few a second are enough.
             config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", "250");
         }
         config
@@ -177,8 +184,6 @@ impl KafkaConfig {
             // Bound what is read ahead of the database; the defaults are 64 MiB a consumer, and 100,000
             // records a partition, of which each costs several times what is in it.
             .set("queued.max.messages.kbytes", "8192")
-            // Not so few that the bound is met while little happens: librdkafka then asks for some partitions
-            // without the others, which wait for as long as there is nothing new on those.
             .set("queued.min.messages", "2000")
             // Reading goes on 10 ms after those bounds were met; by default a whole second is idled away.
             .set("fetch.queue.backoff.ms", "10")
