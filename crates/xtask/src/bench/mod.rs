@@ -8,7 +8,7 @@
 //! * `phases`: the loads, one after the other; `growth`, `recovery`, `scale`, `ceiling`: those with more to them.
 //! * `laps`: short loads that are compared with each other; `rounds`: one product compared with all, and the saturation
 //!   with the ceiling.
-//! * `audits`: whether everything adds up after each.
+//! * `rest`: what is brought to an end before a load; `audits`: whether everything adds up after each.
 //! * `report`: what is written down, `table`: what is printed of it, `plots`: what is drawn.
 
 mod audits;
@@ -24,6 +24,7 @@ mod phases;
 mod plots;
 mod recovery;
 mod report;
+mod rest;
 mod rounds;
 mod scale;
 mod stage;

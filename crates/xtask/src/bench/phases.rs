@@ -50,6 +50,7 @@ fn closed_loop(stage: &Stage<'_>, orders: Option<u64>, seconds: f64) -> Result<P
 /// Few orders, which are told on streams.
 pub async fn idle(stage: &Stage<'_>, length: &Length) -> Result<Idle> {
     say(&format!("\nidle: {IDLE_RATE} orders/s"));
+    stage.vacuum().await?;
     // No checkpoint: behind it the log has whole pages, which these orders would pay for.
     stage.sync().await?;
     let arrivals = Arrivals::Open {

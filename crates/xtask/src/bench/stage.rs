@@ -172,12 +172,6 @@ impl<'s> Stage<'s> {
         })
     }
 
-    /// Has what the loads before have left in files written to disk, which would be written beside the next one, whose
-    /// commits wait for it.
-    pub async fn sync(&self) -> Result<()> {
-        Ok(tokio::task::spawn_blocking(nix::unistd::sync).await?)
-    }
-
     /// Puts so many pieces of one product on sale that nobody else orders; its SKU.
     pub async fn stock_of_one(&self, on_hand: u32) -> Result<String> {
         let sku = format!("BENCH-HOT-{}", uuid::Uuid::now_v7().simple());

@@ -1,0 +1,56 @@
+//! What the servers do by themselves for loads that are over, brought to an end before the next one.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use sqlx::{query_scalar, raw_sql};
+
+use super::stage::Stage;
+use crate::say;
+
+/// How long Postgres may take to stop a vacuum.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Tells those that vacuum to end; how many there were.
+const STOP_WORKERS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                            WHERE backend_type = 'autovacuum worker'";
+
+impl Stage<'_> {
+    /// Has what the loads before have left in files written to disk, which would be written beside the next one, whose
+    /// commits wait for it.
+    pub async fn sync(&self) -> Result<()> {
+        Ok(tokio::task::spawn_blocking(nix::unistd::sync).await?)
+    }
+
+    /// Vacuums what the loads before have left, and tells how long that took. Postgres would do it within a minute or
+    /// two, beside the next load.
+    pub async fn vacuum(&self) -> Result<()> {
+        let since = Instant::now();
+        raw_sql("VACUUM").execute(&mut self.database().await?).await?;
+        say(&format!(
+            "what the loads before have left was vacuumed in {:.1} s",
+            since.elapsed().as_secs_f64()
+        ));
+        Ok(())
+    }
+
+    /// Has Postgres stop to vacuum by itself, at once and for later.
+    pub async fn stop_autovacuum(&self) -> Result<()> {
+        let mut database = self.database().await?;
+        raw_sql("ALTER SYSTEM SET autovacuum = off").execute(&mut database).await?;
+        raw_sql("SELECT pg_reload_conf()").execute(&mut database).await?;
+        let end = Instant::now() + PATIENCE;
+        while query_scalar::<_, i64>(STOP_WORKERS).fetch_one(&mut database).await? > 0 {
+            ensure!(Instant::now() < end, "Postgres vacuums on and on");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Has it vacuum by itself again.
+    pub async fn allow_autovacuum(&self) -> Result<()> {
+        let mut database = self.database().await?;
+        raw_sql("ALTER SYSTEM RESET autovacuum").execute(&mut database).await?;
+        raw_sql("SELECT pg_reload_conf()").execute(&mut database).await?;
+        Ok(())
+    }
+}
