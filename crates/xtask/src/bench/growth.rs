@@ -21,8 +21,6 @@ const TABLES: [&[(&str, &str)]; 2] = [
         ("notification.notifications", "order_id"),
     ],
 ];
-/// They are sorted in memory.
-const IN_MEMORY: &str = "SET work_mem = '1GB'";
 
 /// Columns that no two orders have in common, and what they are of a clone.
 const OWN: [(&str, &str, &str); 3] = [
@@ -55,8 +53,10 @@ async fn fill(database: &mut PgConnection, beside: &mut PgConnection, up_to: i64
     if missing <= 0 {
         return Ok(());
     }
-    sqlx::raw_sql(IN_MEMORY).execute(&mut *beside).await?;
-    sqlx::raw_sql(IN_MEMORY).execute(&mut *database).await?;
+    for connection in [&mut *database, &mut *beside] {
+        // They are sorted in memory.
+        sqlx::raw_sql("SET work_mem = '1GB'").execute(connection).await?;
+    }
     sqlx::raw_sql("CREATE UNLOGGED TABLE public.clone (old uuid, new uuid, ago interval)")
         .execute(&mut *database)
         .await?;
@@ -136,8 +136,7 @@ mod tests {
     #[test]
     fn what_is_a_clones_own_is_in_tables_that_are_cloned() {
         for (table, ..) in OWN {
-            let mut cloned = TABLES.iter().copied().flatten();
-            assert!(cloned.any(|(cloned, _)| *cloned == table), "{table}");
+            assert!(TABLES.concat().iter().any(|(cloned, _)| *cloned == table), "{table}");
         }
     }
 }

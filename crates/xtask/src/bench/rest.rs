@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use sqlx::{query_scalar, raw_sql};
+use sqlx::{PgConnection, query_scalar, raw_sql};
 
 use super::stage::Stage;
 use crate::say;
@@ -33,11 +33,10 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Has Postgres stop to vacuum by itself, at once and for later.
+    /// Has Postgres stop vacuuming by itself, at once and for later.
     pub async fn stop_autovacuum(&self) -> Result<()> {
         let mut database = self.database().await?;
-        raw_sql("ALTER SYSTEM SET autovacuum = off").execute(&mut database).await?;
-        raw_sql("SELECT pg_reload_conf()").execute(&mut database).await?;
+        alter(&mut database, "ALTER SYSTEM SET autovacuum = off").await?;
         let end = Instant::now() + PATIENCE;
         while query_scalar::<_, i64>(STOP_WORKERS).fetch_one(&mut database).await? > 0 {
             ensure!(Instant::now() < end, "Postgres vacuums on and on");
@@ -48,9 +47,13 @@ impl Stage<'_> {
 
     /// Has it vacuum by itself again.
     pub async fn allow_autovacuum(&self) -> Result<()> {
-        let mut database = self.database().await?;
-        raw_sql("ALTER SYSTEM RESET autovacuum").execute(&mut database).await?;
-        raw_sql("SELECT pg_reload_conf()").execute(&mut database).await?;
-        Ok(())
+        alter(&mut self.database().await?, "ALTER SYSTEM RESET autovacuum").await
     }
+}
+
+/// Changes a setting of the server. Apart from its reload, since it cannot be in a transaction.
+async fn alter(database: &mut PgConnection, setting: &'static str) -> Result<()> {
+    raw_sql(setting).execute(&mut *database).await?;
+    raw_sql("SELECT pg_reload_conf()").execute(database).await?;
+    Ok(())
 }

@@ -53,8 +53,8 @@ impl Bench {
     }
 }
 
-/// How much of the ceiling the `rate` of the saturation has reached, had the machine been as fast in the lap `behind` it as in those
-/// around each ceiling: the median of them.
+/// How much of the ceiling the `rate` of the saturation has reached, had the machine been as fast in the lap `behind` it
+/// as in those around each ceiling: the median of them.
 fn reached(rate: f64, behind: &Lap, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
     median(ceilings.iter().zip(rounds.windows(2)).map(|(ceiling, around)| {
         let slower = f64::midpoint(around[0].after.slowness(), around[1].before.slowness())
