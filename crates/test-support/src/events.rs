@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "only tests call it, and they end by a panic")]
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use contracts::{
@@ -91,6 +91,8 @@ impl TestEnv {
     }
 
     /// Reads a topic from its beginning until `enough` holds for its events so far; in order per key.
+    /// Each is given once, by its id, as its consumers see it: a relay repeats what it had not yet deleted
+    /// when its process was killed.
     ///
     /// # Panics
     ///
@@ -111,9 +113,14 @@ impl TestEnv {
     ) -> Vec<Event> {
         let names: Vec<_> = topics.iter().map(|topic| self.topic(topic.name())).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let mut events = Vec::new();
+        let (mut events, mut ids, mut seen) = (Vec::new(), HashSet::new(), 0);
         read_until(self.kafka_brokers(), &names, PATIENCE, |records| {
-            events.extend(records[events.len()..].iter().map(event));
+            let fresh = records[seen..].iter().filter(|record| {
+                let id = record.header(envelope::CE_ID).expect("an event with an id");
+                ids.insert(id.to_vec())
+            });
+            events.extend(fresh.map(event));
+            seen = records.len();
             enough(&events)
         })
         .await

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use contracts::topic::Topic;
 use sqlx::{Connection, PgConnection};
-use test_support::TestEnv;
+use test_support::events::{created, new_order};
 use test_support::kafka::{NewRecord, produce, read_until};
+use test_support::{Delivery, TestEnv};
 
 #[tokio::test]
 async fn a_role_reaches_its_own_schema_only() {
@@ -70,6 +72,16 @@ async fn records_come_back_as_they_were_written() {
         assert_eq!(record.header("type"), Some(&b"OrderCreated"[..]));
         assert_eq!(record.payload, None);
     }
+}
+
+#[tokio::test]
+async fn an_event_that_was_delivered_again_is_read_once() {
+    let env = TestEnv::new("orders").await;
+    env.create_topics_of(&["orders.v1"], 1).await;
+    let (first, last) = (Delivery::new(created(new_order())), Delivery::new(created(new_order())));
+    env.deliver(&[first.clone(), first.clone(), last.clone()]).await;
+    let read = env.events(Topic::Orders, |events| events.contains(&last.event)).await;
+    assert_eq!(read, [first.event, last.event]);
 }
 
 #[tokio::test]
