@@ -29,8 +29,6 @@ const SCRATCH: &str = "bench_ceiling";
 const SQL_FOR_EACH: u64 = 4;
 /// How long a server is looked at without a load.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long Postgres may take to come to rest.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// What orders and the load generator read beside the consumers, each by itself.
 const TAILS: [&str; 2] = ["orders.v1,fulfillment.v1", "fulfillment.v1"];
 
@@ -43,7 +41,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, spent: &Spent) -> Resul
         step: whole(spent.batch("consumer", &["orders", "inventory", "payments"])),
         records: whole(spent.batch("relay", &["orders", "inventory", "payments"])),
     };
-    let sql = sql(stage, orders, batches).await.context("the SQL")?;
+    let sql = stage.at_rest(sql(stage, orders, batches)).await.context("the SQL")?;
     tell("SQL", &sql);
     let kafka = kafka(stage, orders, batches.records, spent).await.context("the records")?;
     tell("records", &kafka);
@@ -63,7 +61,6 @@ async fn sql(stage: &Stage<'_>, orders: u64, batches: BatchSizes) -> Result<Part
     sqlx::raw_sql(drop()).execute(&mut connection).await?;
     let create = AssertSqlSafe(format!("CREATE DATABASE {SCRATCH}"));
     sqlx::raw_sql(create).execute(&mut connection).await?;
-    rest(&mut connection).await?;
     let orders = orders * SQL_FOR_EACH;
     let mut command = Command::new(&stage.generator);
     command
@@ -73,20 +70,6 @@ async fn sql(stage: &Stage<'_>, orders: u64, batches: BatchSizes) -> Result<Part
     let part = beside(stage, POSTGRES, command).await;
     sqlx::raw_sql(drop()).execute(&mut connection).await?;
     part
-}
-
-/// Waits until the server is through with what earlier phases left it to do, which would be counted as this one's.
-async fn rest(connection: &mut PgConnection) -> Result<()> {
-    sqlx::raw_sql("CHECKPOINT").execute(&mut *connection).await?;
-    let end = Instant::now() + PATIENCE;
-    while sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_progress_vacuum)")
-        .fetch_one(&mut *connection)
-        .await?
-    {
-        ensure!(Instant::now() < end, "Postgres vacuums on and on");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
 }
 
 async fn kafka(stage: &Stage<'_>, orders: u64, batch: usize, spent: &Spent) -> Result<Part> {

@@ -6,7 +6,6 @@
 //! the second in which it fills up and runs empty all loads are alike, which brings a ratio of 0.8 to 0.83 at the most.
 
 use anyhow::Result;
-use sqlx::raw_sql;
 
 use super::meter::unsigned;
 use super::phases::{closed_up_to, measured};
@@ -48,16 +47,9 @@ impl Course {
     /// Places the orders; for one product, if one is named.
     pub async fn lap(self, stage: &Stage<'_>, sku: Option<String>) -> Result<Lap> {
         stage.settled().await?;
-        // It takes a processor for seconds, in some laps and not in others.
-        stage.stop_autovacuum().await?;
-        stage.sync().await?;
-        // Whole pages are logged behind one: as many in each lap.
-        raw_sql("CHECKPOINT").execute(&mut stage.database().await?).await?;
         let mut plan = closed_up_to(stage, self.orders, SECONDS)?;
         plan.skus = sku.map_or(plan.skus, |sku| vec![sku]);
-        let run = measured(stage, &plan).await?;
-        stage.allow_autovacuum().await?;
-        Ok(Lap { run })
+        Ok(Lap { run: stage.at_rest(Box::pin(measured(stage, &plan))).await? })
     }
 }
 

@@ -55,7 +55,7 @@ pub const WHOLE: Length = Length {
     other_seconds: 8.0,
     streams: 10_000,
     grown: 1_000_000,
-    grown_laps: 2,
+    grown_laps: 3,
     grown_seconds: 6.0,
     scale: &[(6, &[1, 2, 4]), (12, &[1]), (24, &[1, 4])],
     scale_seconds: 3.0,

@@ -36,7 +36,7 @@ pub struct Report {
     pub sse: Option<Sse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<Ceiling>,
-    /// Of the saturation, to the ceiling, at one speed of the machine.
+    /// Of the laps around each ceiling, to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_ceiling: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -33,8 +33,9 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Has Postgres stop vacuuming by itself, at once and for later.
-    pub async fn stop_autovacuum(&self) -> Result<()> {
+    /// Does `work` once nothing of the loads before is left to do, and keeps Postgres from vacuuming by itself meanwhile: it
+    /// takes a processor for seconds, beside some loads and not beside others.
+    pub async fn at_rest<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut database = self.database().await?;
         alter(&mut database, "ALTER SYSTEM SET autovacuum = off").await?;
         let end = Instant::now() + PATIENCE;
@@ -42,12 +43,12 @@ impl Stage<'_> {
             ensure!(Instant::now() < end, "Postgres vacuums on and on");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(())
-    }
-
-    /// Has it vacuum by itself again.
-    pub async fn allow_autovacuum(&self) -> Result<()> {
-        alter(&mut self.database().await?, "ALTER SYSTEM RESET autovacuum").await
+        self.sync().await?;
+        // Whole pages are logged behind one: as many in each work.
+        raw_sql("CHECKPOINT").execute(&mut database).await?;
+        let done = work.await?;
+        alter(&mut database, "ALTER SYSTEM RESET autovacuum").await?;
+        Ok(done)
     }
 }
 

@@ -18,11 +18,9 @@ struct Round {
 }
 
 impl Bench {
-    /// In each round a lap on one product between two on all; and the ceiling between the rounds. For that, there was a lap
-    /// `behind` the saturation.
-    pub(super) async fn rounds(&mut self, stage: &Stage<'_>, behind: Option<Lap>) -> Result<()> {
-        let saturation = self.saturation()?;
-        let (rate, spent) = (saturation.outcome.completed_per_second, saturation.spent.clone());
+    /// In each round a lap on one product between two on all; and the ceiling between the rounds.
+    pub(super) async fn rounds(&mut self, stage: &Stage<'_>) -> Result<()> {
+        let spent = self.saturation()?.spent.clone();
         let course = self.course(self.length.lap_seconds)?;
         let (mut rounds, mut ceilings) = (Vec::new(), Vec::new());
         for number in 1..=self.length.rounds {
@@ -40,8 +38,8 @@ impl Bench {
             let after = self.lap(stage, course, None).await?;
             rounds.push(Round { before, one, after });
         }
-        if let Some(behind) = behind {
-            self.report.ratio_to_ceiling = Some(reached(rate, &behind, &rounds, &ceilings));
+        if self.options.asks_for(Phase::Ceiling) {
+            self.report.ratio_to_ceiling = Some(reached(&rounds, &ceilings));
             self.report.ceiling = Ceiling::of_rounds(&ceilings);
         }
         self.report.hot_sku = hot_sku(rounds, course.pieces());
@@ -53,13 +51,11 @@ impl Bench {
     }
 }
 
-/// How much of the ceiling the `rate` of the saturation has reached, had the machine been as fast in the lap `behind` it
-/// as in those around each ceiling: the median of them.
-fn reached(rate: f64, behind: &Lap, rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
+/// How much of the ceiling is reached: of each one, by the laps around it; the median of them.
+fn reached(rounds: &[Round], ceilings: &[Ceiling]) -> f64 {
     median(ceilings.iter().zip(rounds.windows(2)).map(|(ceiling, around)| {
-        let slower = f64::midpoint(around[0].after.slowness(), around[1].before.slowness())
-            / behind.slowness();
-        rate / ceiling.orders_per_second / slower
+        f64::midpoint(around[0].after.per_second(), around[1].before.per_second())
+            / ceiling.orders_per_second
     }))
 }
 
@@ -114,17 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_became_slower_behind_the_saturation_changes_no_share_of_the_ceiling() {
-        let behind = lap(1.0, 40);
-        let share = 500.0 / ceiling(250.0).orders_per_second;
-        // Of the second ceiling, at half the speed, and of the third, at a quarter.
+    fn each_ceiling_is_compared_with_the_laps_around_it() {
         let laps =
-            |before, after| Round { before: lap(1.0, before), one: None, after: lap(1.0, after) };
-        let rounds = [laps(7, 40), laps(40, 60), laps(100, 160), laps(160, 7)];
+            |before, after| Round { before: lap(before, 1), one: None, after: lap(after, 1) };
+        // While the machine became four times as slow.
+        let rounds = [laps(7.0, 420.0), laps(380.0, 210.0), laps(190.0, 105.0), laps(95.0, 7.0)];
         let ceilings = [ceiling(250.0), ceiling(500.0), ceiling(1_000.0)];
+        let share = 400.0 / ceilings[0].orders_per_second;
         for (at, measured) in ceilings.iter().enumerate() {
-            let around = &rounds[at..at + 2];
-            let reached = reached(500.0, &behind, around, std::slice::from_ref(measured));
+            let reached = reached(&rounds[at..at + 2], std::slice::from_ref(measured));
             assert!((reached - share).abs() < 1e-9, "{at}: {reached}");
         }
     }

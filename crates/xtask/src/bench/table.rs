@@ -59,7 +59,7 @@ fn rows(report: &Report) -> Vec<(String, String)> {
         row("ceiling", rate(ceiling.orders_per_second));
     }
     if let Some(ratio) = report.ratio_to_ceiling {
-        row("  of which is reached, at one speed of the machine", percent(ratio));
+        row("  of which is reached by the laps around it", percent(ratio));
     }
     for (what, paced) in [("at half the rate", &report.load50), ("at four fifths", &report.load80)]
     {
