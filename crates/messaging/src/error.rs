@@ -110,6 +110,9 @@ pub enum MessagingError {
         #[source]
         cause: rdkafka::error::KafkaError,
     },
+    /// The system has no thread left.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// A blocking task of this crate ended early.
     #[error("background task failed")]
     Task(#[from] tokio::task::JoinError),
