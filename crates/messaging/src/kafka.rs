@@ -126,7 +126,7 @@ impl KafkaConfig {
             // What brokers take by default; nothing larger gets into an outbox.
             .set("message.max.bytes", "1048576")
             .set("statistics.interval.ms", STATISTICS_INTERVAL)
-            // The same partition for a key as Java clients choose.
+            // The same partition for a key as Java clients choose, and as `key_hash` tells.
             .set("partitioner", "murmur2_random");
         config
     }
@@ -156,8 +156,8 @@ impl KafkaConfig {
             // Once so many records wait, of all partitions together, no more are asked for until the next batch has
             // taken them. Not so few that this happens while there is little to do: where librdkafka looks at its
             // queue while it is emptied, it asks for some partitions without the others, and for those only when the
-            // answer is there. So that does not take long, either.
-            config.set("queued.min.messages", "16").set("fetch.wait.max.ms", "100");
+            // answer is there. An answer that brings nothing is there after 100 ms, which bounds that wait.
+            config.set("queued.min.messages", "100").set("fetch.wait.max.ms", "100");
         } else {
             // A few a second are enough.
             config.set("fetch.min.bytes", "65536").set("fetch.wait.max.ms", "250");

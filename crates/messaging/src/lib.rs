@@ -8,6 +8,7 @@
 //! * [`DeadLetters`]: shows an operator what was kept, and processes it after all.
 //! * [`Handover`]: what a transaction makes due goes to the worker that does it, without a claim.
 //! * [`reminders`]: when rows are to be looked at again, without an index that their changes have to touch.
+//! * [`key_hash`]: which keys share a partition.
 //! * [`Tail`]: follows topics without a group, for live streams.
 //! * [`Admin`]: topics and groups, as an operator sees them.
 //!
@@ -27,6 +28,7 @@ mod lag;
 mod linger;
 mod outbox;
 mod pack;
+mod partition;
 mod poller;
 mod producer;
 mod record;
@@ -47,6 +49,7 @@ pub use handover::{HandedOver, Handover, Leased, Worklist, handover, lease_end};
 pub use kafka::{KafkaConfig, Sasl, Tls};
 pub use linger::Linger;
 pub use outbox::{Outbox, PublishError, Tx};
+pub use partition::key_hash;
 pub use record::{Received, new_trace};
 pub use relay::Relay;
 pub use tail::Tail;

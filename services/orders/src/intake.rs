@@ -10,10 +10,10 @@ use chrono::TimeDelta;
 use contracts::ids::OrderId;
 use messaging::{Linger, Outbox, PublishError, in_time};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::figures;
 use crate::idempotency::{self, Claim, Owned, RequestHash};
+use crate::ids::Ids;
 use crate::placement::{NewOrder, PlacedOrder};
 use crate::quote::{self, Refusal};
 use crate::{prices, store};
@@ -36,6 +36,7 @@ pub struct IntakeTask {
     queue: mpsc::Receiver<Waiting>,
     outbox: Outbox,
     expiry: TimeDelta,
+    ids: Ids,
 }
 
 /// The answer to a request that led to an order.
@@ -85,7 +86,7 @@ enum BatchError {
 /// An intake and its task. An order that has not ended `expiry` after it was placed is cancelled.
 pub fn intake(outbox: Outbox, expiry: TimeDelta) -> (Intake, IntakeTask) {
     let (sender, queue) = mpsc::channel(QUEUE);
-    (Intake { queue: sender }, IntakeTask { queue, outbox, expiry })
+    (Intake { queue: sender }, IntakeTask { queue, outbox, expiry, ids: Ids::default() })
 }
 
 impl Intake {
@@ -114,6 +115,7 @@ impl IntakeTask {
             if requests.is_empty() {
                 continue;
             }
+            self.ids.turn();
             let size = u32::try_from(requests.len()).unwrap_or(u32::MAX);
             metrics::histogram!("intake_batch_orders").record(f64::from(size));
             let outcomes = in_time(self.place(&requests)).await.unwrap_or_else(|error| {
@@ -154,7 +156,7 @@ impl IntakeTask {
                     return known;
                 }
                 let quote = quote::quote(&request.lines, &prices)?;
-                let id = OrderId::from_uuid(Uuid::now_v7());
+                let id = self.ids.draw();
                 let order = PlacedOrder::new(id, request, quote, now, self.expiry);
                 keys.used_for(request, &order);
                 placed.push(order.clone());
@@ -243,6 +245,7 @@ mod tests {
     use contracts::trace::TraceContext;
     use futures_util::future::join_all;
     use sqlx::postgres::PgPoolOptions;
+    use uuid::Uuid;
 
     use super::*;
 

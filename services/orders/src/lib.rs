@@ -2,7 +2,7 @@
 //!
 //! * `order`: where an order stands, and the one function that decides what an event makes of it.
 //! * `placement`, `quote`: what a request to place an order becomes.
-//! * `intake`, `idempotency`: placing orders, many in one transaction.
+//! * `intake`, `idempotency`, `ids`: placing orders, many in one transaction.
 //! * `limit`: how many of them a customer may place.
 //! * `hub`, `feed`, `sequence`: the streams of what happens.
 //! * `consumer`, `news`, `prices`: what the service hears of.
@@ -15,6 +15,7 @@ mod figures;
 mod http;
 mod hub;
 mod idempotency;
+mod ids;
 mod intake;
 mod limit;
 pub mod news;

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use contracts::{envelope::Envelope, events::Event, topic::Topic, trace::TraceContext};
-use messaging::{Outbox, new_trace};
+use messaging::{Outbox, key_hash, new_trace};
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use test_support::{
@@ -135,6 +135,23 @@ async fn what_was_published_before_the_end_is_not_published_again() {
         assert_eq!(world.count("outbox").await, 0, "left in round {round}");
     }
     assert!(measured.value("outbox_published_total") < 11.0, "published again");
+}
+
+#[tokio::test]
+async fn a_keys_hash_tells_its_partition() {
+    const SKUS: usize = 40;
+    let world = World::new().await;
+    let relay = world.relay();
+    world.commit(&world.outbox(), &changes(SKUS, 1..=1)).await;
+    let records = stock_records(&world, |records| records.len() == SKUS).await;
+    let last = records.iter().map(|record| record.partition).max().unwrap();
+    assert!(last > 0, "all in one");
+    for record in records {
+        let key = std::str::from_utf8(record.key.as_deref().unwrap()).unwrap();
+        let told = key_hash(key) % (last.cast_unsigned() + 1);
+        assert_eq!(told, record.partition.cast_unsigned(), "{key}");
+    }
+    relay.stop().await;
 }
 
 /// Another replica's rows are found as well, which nobody wakes the leader for.
