@@ -49,7 +49,7 @@ pub async fn measure(stage: &Stage<'_>, length: &Length, saturation: f64) -> Res
         let rate = saturation * MODERATE;
         say(&format!("{backlog_records} records wait; it goes on, with {rate:.0} more orders/s"));
         #[allow(clippy::cast_precision_loss, reason = "some number of orders")]
-        let seconds = (orders as f64 / (saturation - rate)).clamp(5.0, 120.0);
+        let seconds = (orders as f64 / (saturation - rate)).clamp(5.0, 100.0);
         let arrivals = Arrivals::Open { rate, seconds, connections: 4 * CONNECTIONS };
         let more = stage.plan(arrivals, Mix::default())?;
         sqlx::raw_sql("ROLLBACK").execute(&mut holder).await?;
