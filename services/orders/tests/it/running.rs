@@ -160,17 +160,17 @@ impl Orders {
         .await;
         // One record behind the last of each partition tells where to stop.
         let topics = [Topic::Orders, Topic::Fulfillment];
-        let end = end();
+        let end: Event = end().into();
         let records: Vec<_> = topics
             .iter()
             .flat_map(|topic| (0..6).map(|partition| (self.env.topic(topic.name()), partition)))
             .map(|(topic, partition)| {
-                let record = end.record(&self.env);
+                let record = Delivery::new(end.clone()).record(&self.env);
                 NewRecord { topic, partition: Some(partition), ..record }
             })
             .collect();
         produce(self.env.kafka_brokers(), &records).await.unwrap();
-        let is_end = |event: &&Event| **event == end.event;
+        let is_end = |event: &&Event| **event == end;
         let mut told = self
             .env
             .events_of(&topics, |events| events.iter().filter(is_end).count() == records.len())
@@ -185,8 +185,8 @@ impl Orders {
 /// No order has it.
 const END_VERSION: u32 = u32::MAX;
 
-fn end() -> Delivery {
-    Delivery::new(OrderUpdated {
+fn end() -> OrderUpdated {
+    OrderUpdated {
         order_id: OrderId::from_uuid(Uuid::now_v7()),
         customer_id: CustomerId::from_uuid(Uuid::now_v7()),
         status: OrderStatus::Pending,
@@ -194,7 +194,7 @@ fn end() -> Delivery {
         version: END_VERSION,
         updated_at: Utc::now(),
         trace_id: trace(),
-    })
+    }
 }
 
 /// Waits until so many transactions of the service wait for a lock.
