@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::OwnedMessage;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::error::KafkaResult;
+use rdkafka::message::{DeliveryResult, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use tokio::task::JoinSet;
 
 use crate::ceiling::measured;
@@ -22,6 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SCRATCH: &str = "ceiling.";
 /// Records of a topic that are written again and again.
 const SAMPLE: usize = 1000;
+/// How long acknowledgements are polled for at a time: the last millisecond is a busy loop.
+const POLL: Duration = Duration::from_secs(1);
 
 /// How the records are written and read.
 #[derive(Debug, clap::Args)]
@@ -185,20 +191,66 @@ fn write(
     let mut config = client(brokers);
     config.set("enable.idempotence", "true").set("acks", "all").set("linger.ms", "0");
     config.set("compression.type", "lz4").set("partitioner", "murmur2_random");
-    let producer: BaseProducer = config.create()?;
-    let records = sample.iter().cycle().take(usize::try_from(count)?).enumerate();
-    for (position, record) in records {
+    let (sender, acknowledged) = mpsc::channel();
+    let producer: BaseProducer<Acknowledged> = config.create_with_context(Acknowledged(sender))?;
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                producer.poll(POLL);
+            }
+        });
+        let written = write_batches(&producer, &acknowledged, topic, sample, count, batch);
+        is_over.store(true, Ordering::Relaxed);
+        written
+    })
+}
+
+fn write_batches(
+    producer: &BaseProducer<Acknowledged>,
+    acknowledged: &Receiver<KafkaResult<()>>,
+    topic: &str,
+    sample: &[OwnedMessage],
+    count: u64,
+    batch: usize,
+) -> Result<()> {
+    let mut under_way = 0;
+    let records = sample.iter().cycle().take(usize::try_from(count)?);
+    for (position, record) in records.enumerate() {
         let mut new = BaseRecord::to(topic).key(record.key().unwrap_or_default());
         new = new.payload(record.payload().unwrap_or_default());
         if let Some(headers) = record.headers() {
             new = new.headers(headers.clone());
         }
         producer.send(new).map_err(|(error, _)| error)?;
+        under_way += 1;
         if (position + 1) % batch == 0 {
-            producer.flush(PATIENCE)?;
+            wait_for(acknowledged, std::mem::take(&mut under_way))?;
         }
     }
-    producer.flush(PATIENCE).context("the last records")
+    wait_for(acknowledged, under_way)
+}
+
+fn wait_for(acknowledged: &Receiver<KafkaResult<()>>, records: usize) -> Result<()> {
+    for _ in 0..records {
+        acknowledged.recv_timeout(PATIENCE).context("no acknowledgement")??;
+    }
+    Ok(())
+}
+
+/// Tells of each record whether the brokers have it.
+struct Acknowledged(Sender<KafkaResult<()>>);
+
+impl ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let outcome = result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone());
+        // Nobody listens any more where the measurement has failed.
+        drop(self.0.send(outcome));
+    }
 }
 
 #[cfg(test)]

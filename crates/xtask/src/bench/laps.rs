@@ -1,8 +1,8 @@
 //! Short loads that are compared with each other.
 //!
 //! The machine's speed changes within minutes. So what is compared is measured in turn, in several rounds whose median
-//! counts; each load places as many orders, on a system that has come to rest; and rates are compared at one speed of the
-//! machine. A load is timed from its first request to its last end, since shorter stretches of it differ by a fifth: in
+//! counts; each load places as many orders, on a system that has come to rest; and rates of loads are compared at one speed
+//! of the machine. A load is timed from its first request to its last end, since shorter stretches of it differ by a fifth: in
 //! the second in which it fills up and runs empty all loads are alike, which brings a ratio of 0.8 to 0.83 at the most.
 
 use anyhow::Result;
@@ -46,7 +46,6 @@ impl Course {
 
     /// Places the orders; for one product, if one is named.
     pub async fn lap(self, stage: &Stage<'_>, sku: Option<String>) -> Result<Lap> {
-        stage.settled().await?;
         let mut plan = closed_up_to(stage, self.orders, SECONDS)?;
         plan.skus = sku.map_or(plan.skus, |sku| vec![sku]);
         Ok(Lap { run: stage.at_rest(Box::pin(measured(stage, &plan))).await? })

@@ -34,8 +34,10 @@ impl Stage<'_> {
     }
 
     /// Does `work` once nothing of the loads before is left to do, and keeps Postgres from vacuuming by itself meanwhile: it
-    /// takes a processor for seconds, beside some loads and not beside others.
+    /// takes a processor for seconds, beside some loads and not beside others. After an error it stays so: that ends the run,
+    /// and the stack with it.
     pub async fn at_rest<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.settled().await?;
         let mut database = self.database().await?;
         alter(&mut database, "ALTER SYSTEM SET autovacuum = off").await?;
         let end = Instant::now() + PATIENCE;
