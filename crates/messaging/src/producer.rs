@@ -82,10 +82,10 @@ impl ProducerContext for Context {
     }
 }
 
-/// For how long the thread that takes up acknowledgements waits for them at a time. They end no wait, and rdkafka
-/// spends the last millisecond of each in a busy loop, since librdkafka counts in whole ones: with the tenth of a second
-/// that its own thread takes (`ThreadedProducer`, version 0.39), that was two fifths of what an idle service cost.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long the thread that takes up acknowledgements polls at a time. Each is taken up at once, but `poll` returns only
+/// when its time is over, and spends the last millisecond in a busy loop, since librdkafka counts in whole ones. rdkafka's own
+/// thread (`ThreadedProducer`, version 0.39) polls for a tenth of a second: two fifths of what an idle service cost.
+const POLL: Duration = Duration::from_secs(1);
 
 /// A client that publishes, and a thread of its own that takes up what the brokers acknowledge.
 ///
@@ -103,7 +103,7 @@ impl Producer {
         let (client, is_dropped) = (Arc::clone(&producer.client), Arc::clone(&producer.is_dropped));
         let take_up = move || {
             while !is_dropped.load(Ordering::Relaxed) {
-                client.poll(WAIT);
+                client.poll(POLL);
             }
         };
         thread::Builder::new()
@@ -155,7 +155,7 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         self.is_dropped.store(true, Ordering::Relaxed);
-        // The thread ends within its wait, and the client with it; until then nothing of its queue is sent.
+        // The thread ends with its poll, and the client with it; until then nothing of its queue is sent.
         self.client.purge(PurgeConfig::default().queue().inflight());
     }
 }

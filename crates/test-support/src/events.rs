@@ -92,7 +92,7 @@ impl TestEnv {
 
     /// Reads a topic from its beginning until `enough` holds for its events so far; in order per key.
     /// Each is given once, by its id, as its consumers see it: a relay repeats what it had not yet deleted
-    /// when its process was killed.
+    /// when its process was killed. That it repeats nothing else is for the tests of the relay.
     ///
     /// # Panics
     ///

@@ -4,15 +4,15 @@ use contracts::ids::OrderId;
 use messaging::key_hash;
 use uuid::Uuid;
 
-/// By this number, keys whose hashes leave the same remainder lie in one partition, wherever the number of
-/// partitions divides it: with 1, 2, 3, 4, 6 and 12 of them. With others they may lie in several, which costs
-/// but what it did before. A larger number would have more, and each id is drawn so many times.
-const PARTITIONS: u32 = 12;
+/// Keys whose hashes leave the same remainder by this number lie in one partition wherever the number of partitions
+/// divides it: where there are 1, 2, 3, 4, 6 or 12. Where there are others, they may lie in several, as any keys do. A larger
+/// number would do for more of them, but an id takes so many draws on average.
+const MODULUS: u32 = 12;
 
 /// Draws ids so that all orders of a batch lie in one partition, and batches take turns.
 ///
-/// What is published together, and all that follows from it, then goes over the brokers in one request instead of
-/// one for each partition, and comes to each consumer at once.
+/// What is published of them, keyed by the order, then goes over the brokers in one request for each topic instead of one for
+/// each partition, and comes to a consumer at once.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
     remainder: u32,
@@ -21,14 +21,14 @@ pub(crate) struct Ids {
 impl Ids {
     /// For the next batch.
     pub(crate) fn turn(&mut self) {
-        self.remainder = (self.remainder + 1) % PARTITIONS;
+        self.remainder = (self.remainder + 1) % MODULUS;
     }
 
     /// Later than all others of this process.
     pub(crate) fn draw(&self) -> OrderId {
         loop {
             let id = OrderId::from_uuid(Uuid::now_v7());
-            if key_hash(&id.to_string()) % PARTITIONS == self.remainder {
+            if key_hash(&id.to_string()) % MODULUS == self.remainder {
                 return id;
             }
         }
