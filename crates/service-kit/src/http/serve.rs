@@ -35,7 +35,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time in which a client reads nothing of what it asked for.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest head of a request, in bytes. Larger ones are answered with 431.
+/// A head of a request that has not ended within so many bytes is answered with 431. hyper counts before it reads on, so a
+/// head may be longer by what its last read brings.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// File descriptors that have run out do not come back at once.
