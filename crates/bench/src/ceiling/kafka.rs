@@ -214,21 +214,19 @@ fn write_batches(
     count: u64,
     batch: usize,
 ) -> Result<()> {
-    let mut under_way = 0;
-    let records = sample.iter().cycle().take(usize::try_from(count)?);
-    for (position, record) in records.enumerate() {
+    let count = usize::try_from(count)?;
+    for (position, record) in sample.iter().cycle().take(count).enumerate() {
         let mut new = BaseRecord::to(topic).key(record.key().unwrap_or_default());
         new = new.payload(record.payload().unwrap_or_default());
         if let Some(headers) = record.headers() {
             new = new.headers(headers.clone());
         }
         producer.send(new).map_err(|(error, _)| error)?;
-        under_way += 1;
         if (position + 1) % batch == 0 {
-            wait_for(acknowledged, std::mem::take(&mut under_way))?;
+            wait_for(acknowledged, batch)?;
         }
     }
-    wait_for(acknowledged, under_way)
+    wait_for(acknowledged, count % batch)
 }
 
 fn wait_for(acknowledged: &Receiver<KafkaResult<()>>, records: usize) -> Result<()> {
